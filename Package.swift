@@ -1,0 +1,155 @@
+// swift-tools-version: 6.2
+// The rooms of the house and which way they may look: see docs/architecture.md.
+// `LayerTests` holds the layers of that page against this manifest.
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6)
+]
+
+let package = Package(
+  name: "sluice",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "sluice", targets: ["sluice"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
+    .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.0"),
+    .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
+    .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
+  ],
+  targets: [
+    // Layer 0: C libraries.
+    .systemLibrary(name: "CLuaJIT", pkgConfig: "luajit", providers: [.apt(["libluajit2-5.1-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CLuaBridge", dependencies: ["CLuaJIT"]),
+    .target(name: "CRegex", linkerSettings: [.linkedLibrary("re2")]),
+
+    // Layer 1: pure values.
+    .target(name: "Expressions", dependencies: ["CRegex"], swiftSettings: settings),
+    .target(
+      name: "EntityModel",
+      dependencies: [
+        "CRegex",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "_CryptoExtras", package: "swift-crypto"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+      ],
+      swiftSettings: settings),
+
+    // Layer 2: what the parts of layer 3 share.
+    .target(name: "Routing", dependencies: ["CRegex", "EntityModel"], swiftSettings: settings),
+    .target(
+      name: "PluginKit",
+      dependencies: [
+        "EntityModel", "Expressions",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "Storage",
+      dependencies: [
+        "EntityModel",
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Yams", package: "Yams"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+
+    // Layer 3: the parts; they never import one another.
+    .target(
+      name: "LuaRuntime", dependencies: ["CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel"],
+      swiftSettings: settings),
+    .target(name: "BundledPlugins", dependencies: ["PluginKit", "EntityModel"], swiftSettings: settings),
+    .target(
+      name: "Proxy",
+      dependencies: [
+        "PluginKit", "Routing", "EntityModel", "Expressions",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "Clustering",
+      dependencies: [
+        "EntityModel", "Storage", "CZlib",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "X509", package: "swift-certificates"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "AdminAPI",
+      dependencies: [
+        "EntityModel", "Storage",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+
+    // Layer 4: composition root.
+    .target(
+      name: "Gateway",
+      dependencies: [
+        "EntityModel", "Expressions", "Routing", "PluginKit", "Storage", "LuaRuntime", "BundledPlugins", "Proxy",
+        "Clustering", "AdminAPI",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+
+    // Layer 5: the command line.
+    .executableTarget(
+      name: "sluice",
+      dependencies: ["Gateway", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: settings),
+
+    // Tests.
+    .target(
+      name: "GatewayTesting",
+      dependencies: [
+        "EntityModel",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      path: "Tests/GatewayTesting", swiftSettings: settings),
+    .testTarget(name: "ExpressionsTests", dependencies: ["Expressions"], swiftSettings: settings),
+    .testTarget(name: "EntityModelTests", dependencies: ["EntityModel"], swiftSettings: settings),
+    .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: settings),
+    .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
+    .testTarget(name: "LuaRuntimeTests", dependencies: ["LuaRuntime"], swiftSettings: settings),
+    .testTarget(
+      name: "ProxyTests",
+      dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],
+      swiftSettings: settings),
+    .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "GatewayTesting"], swiftSettings: settings),
+    .testTarget(
+      name: "AdminAPITests",
+      dependencies: [
+        "AdminAPI", "GatewayTesting", .product(name: "HummingbirdTesting", package: "hummingbird"),
+      ],
+      swiftSettings: settings),
+    .testTarget(name: "GatewayTests", dependencies: ["Gateway", "GatewayTesting"], swiftSettings: settings),
+    .testTarget(name: "IntegrationTests", dependencies: ["GatewayTesting"], swiftSettings: settings),
+  ],
+  cxxLanguageStandard: .cxx17
+)

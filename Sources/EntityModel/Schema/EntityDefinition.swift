@@ -1,0 +1,44 @@
+/// One kind of entity: the single declaration from which validation, storage, the Admin API, declarative files, the
+/// hybrid payload and `/schemas` follow.
+public struct EntityDefinition: Sendable {
+  /// Name of the collection in files, in the store and in `/schemas`, for example `custom_plugins`.
+  public var name: String
+  /// First path segment of the Admin API, for example `custom-plugins`; nil for entities without endpoints of their own.
+  public var adminPath: String?
+  /// Field by which an entity can be addressed besides its id, for example `name`.
+  public var endpointKey: String?
+  public var schema: RecordSchema
+  /// Fields that together must be unique (Kong's cache key), for example name, route, service, consumer of a plugin.
+  public var compositeUnique: [String]
+  /// Field whose value selects the schema of the abstract field (`name` of plugins).
+  public var subschemaKey: String?
+  /// False for entities that never leave the control plane.
+  public var isExported: Bool
+  /// The setting that must be on for the entity to exist at all, by name.
+  public var requiredSetting: String?
+
+  public init(
+    name: String, adminPath: String?, endpointKey: String? = nil, schema: RecordSchema, compositeUnique: [String] = [],
+    subschemaKey: String? = nil, isExported: Bool = true, requiredSetting: String? = nil
+  ) {
+    self.name = name
+    self.adminPath = adminPath
+    self.endpointKey = endpointKey
+    self.schema = schema
+    self.compositeUnique = compositeUnique
+    self.subschemaKey = subschemaKey
+    self.isExported = isExported
+    self.requiredSetting = requiredSetting
+  }
+
+  /// Foreign fields in declaration order: name, collection they refer to, effect of deletion.
+  public var foreignFields: [(name: String, reference: String, onDelete: FieldSchema.OnDelete)] {
+    schema.fields.compactMap { field in
+      guard case .foreign(let reference) = field.schema.kind else { return nil }
+      return (field.name, reference, field.schema.onDelete ?? .restrict)
+    }
+  }
+
+  /// Names of the fields that are unique by themselves.
+  public var uniqueFields: [String] { schema.fields.filter(\.schema.isUnique).map(\.name) }
+}

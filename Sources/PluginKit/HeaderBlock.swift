@@ -1,0 +1,177 @@
+/// The header fields of one message, in order, as byte ranges of one arena.
+///
+/// The received head is copied into the arena once and never becomes Strings; what plugins write is appended to the
+/// same arena. Names keep the spelling they came with and are compared without regard to ASCII case (RFC 9110 §5.1).
+public struct HeaderBlock: Sendable {
+  struct Entry: Sendable {
+    var nameOffset: UInt32
+    var valueOffset: UInt32
+    var valueLength: UInt32
+    var nameLength: UInt16
+  }
+
+  @usableFromInline var arena: [UInt8] = []
+  var entries: [Entry] = []
+
+  public init() {}
+
+  public var count: Int { entries.count }
+
+  /// Empties the block and keeps its memory for the next message of the connection.
+  public mutating func removeAll() {
+    arena.removeAll(keepingCapacity: true)
+    entries.removeAll(keepingCapacity: true)
+  }
+
+  /// Empties the block and copies a received head into the arena; `appendEntry` then names its fields.
+  public mutating func reset(copying head: UnsafeRawBufferPointer) {
+    removeAll()
+    arena.append(contentsOf: head)
+    if entries.capacity < 16 { entries.reserveCapacity(16) }
+  }
+
+  /// Adds a field whose name and value lie in the head given to `reset(copying:)`.
+  public mutating func appendEntry(nameOffset: Int, nameLength: Int, valueOffset: Int, valueLength: Int) {
+    precondition(nameLength <= UInt16.max && nameOffset + nameLength <= arena.count)
+    precondition(valueOffset + valueLength <= arena.count)
+    entries.append(
+      Entry(
+        nameOffset: UInt32(nameOffset), valueOffset: UInt32(valueOffset), valueLength: UInt32(valueLength),
+        nameLength: UInt16(nameLength)))
+  }
+
+  // MARK: Reading
+
+  /// Bytes of the arena, for example the request line of a received head.
+  public func withArena<R>(_ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try arena.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+  }
+
+  /// Calls `body` with the bytes of each name and value, in order.
+  public func forEach(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void) rethrows {
+    try arena.withUnsafeBytes { bytes in
+      for entry in entries {
+        try body(Self.name(entry, bytes), Self.value(entry, bytes))
+      }
+    }
+  }
+
+  public func withName<R>(at index: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try arena.withUnsafeBytes { try body(Self.name(entries[index], $0)) }
+  }
+
+  public func withValue<R>(at index: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try arena.withUnsafeBytes { try body(Self.value(entries[index], $0)) }
+  }
+
+  public func name(at index: Int) -> String { withName(at: index) { String(decoding: $0, as: UTF8.self) } }
+
+  public func value(at index: Int) -> String { withValue(at: index) { String(decoding: $0, as: UTF8.self) } }
+
+  /// Index of the first field of that name at or after `start`.
+  public func firstIndex(of name: StaticString, from start: Int = 0) -> Int? {
+    firstIndex(ofName: UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), from: start)
+  }
+
+  /// Index of the first field of that name at or after `start`.
+  public func firstIndex(of name: String, from start: Int = 0) -> Int? {
+    var name = name
+    return name.withUTF8 { firstIndex(ofName: UnsafeRawBufferPointer($0), from: start) }
+  }
+
+  /// Index of the first field of that name at or after `start`.
+  public func firstIndex(ofName name: UnsafeRawBufferPointer, from start: Int = 0) -> Int? {
+    arena.withUnsafeBytes { bytes in
+      var index = start
+      while index < entries.count {
+        let entry = entries[index]
+        if Int(entry.nameLength) == name.count, equalIgnoringCase(Self.name(entry, bytes), name) { return index }
+        index += 1
+      }
+      return nil
+    }
+  }
+
+  public func contains(_ name: StaticString) -> Bool { firstIndex(of: name) != nil }
+
+  /// Value of the first field of that name.
+  public func first(_ name: String) -> String? { firstIndex(of: name).map { value(at: $0) } }
+
+  /// Values of all fields of that name, in order.
+  public func values(of name: String) -> [String] {
+    var values: [String] = []
+    var start = 0
+    while let index = firstIndex(of: name, from: start) {
+      values.append(value(at: index))
+      start = index + 1
+    }
+    return values
+  }
+
+  // MARK: Writing
+
+  /// Adds a field after the others.
+  public mutating func add(_ name: String, _ value: String) {
+    var name = name
+    var value = value
+    name.withUTF8 { name in
+      value.withUTF8 { value in append(name: UnsafeRawBufferPointer(name), value: UnsafeRawBufferPointer(value)) }
+    }
+  }
+
+  /// Adds a field after the others. The bytes must not come from this block's own arena.
+  public mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    precondition(name.count <= UInt16.max && arena.count + name.count + value.count <= UInt32.max)
+    let nameOffset = arena.count
+    arena.append(contentsOf: name)
+    arena.append(contentsOf: value)
+    entries.append(
+      Entry(
+        nameOffset: UInt32(nameOffset), valueOffset: UInt32(nameOffset + name.count), valueLength: UInt32(value.count),
+        nameLength: UInt16(name.count)))
+  }
+
+  /// Replaces every field of that name by one, at the place of the first.
+  public mutating func set(_ name: String, _ value: String) {
+    guard let index = firstIndex(of: name) else { return add(name, value) }
+    var later = index + 1
+    while let other = firstIndex(of: name, from: later) {
+      entries.remove(at: other)
+      later = other
+    }
+    let offset = arena.count
+    arena.append(contentsOf: value.utf8)
+    entries[index].valueOffset = UInt32(offset)
+    entries[index].valueLength = UInt32(arena.count - offset)
+  }
+
+  /// Removes every field of that name.
+  public mutating func remove(_ name: String) {
+    while let index = firstIndex(of: name) { entries.remove(at: index) }
+  }
+
+  public mutating func remove(at index: Int) { entries.remove(at: index) }
+
+  private static func name(_ entry: Entry, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    let start = Int(entry.nameOffset)
+    return UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(entry.nameLength)])
+  }
+
+  private static func value(_ entry: Entry, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    let start = Int(entry.valueOffset)
+    return UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(entry.valueLength)])
+  }
+}
+
+/// Whether two byte strings are equal without regard to ASCII case.
+public func equalIgnoringCase(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+  guard left.count == right.count else { return false }
+  for index in 0..<left.count {
+    let a = left[index]
+    let b = right[index]
+    if a != b {
+      guard a ^ b == 0x20, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(a | 0x20) else { return false }
+    }
+  }
+  return true
+}

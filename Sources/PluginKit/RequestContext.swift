@@ -1,0 +1,373 @@
+import EntityModel
+import Expressions
+import NIOCore
+
+/// One request on its way through the gateway: what the pipeline, Swift plugins and the Lua plugin API all work on.
+///
+/// Confined to the event loop of its client connection. There is one set of request headers: what a plugin sets for the
+/// upstream is what later plugins read, as in Kong.
+public final class RequestContext {
+  public let loop: LoopServices
+
+  /// Performs what the context asks for (reading the body, going on after a wait). Owned by the connection.
+  public unowned let driver: any RequestDriver
+
+  /// The phase that runs now; plugin API calls check it.
+  public internal(set) var phase: Phase = .rewrite
+
+  // MARK: Connection
+
+  /// Peer of the TCP connection, and its address after real-ip processing.
+  public var peerIP = ""
+  public var peerPort = 0
+  public var clientIP = ""
+  public var clientPort = 0
+  /// Address of the listening socket the client reached.
+  public var localIP = ""
+  public var localPort = 0
+  public var isTLS = false
+  /// Server name of the TLS handshake.
+  public var tlsServerName: String?
+  public var tlsVersion: String?
+  public var tlsCipher: String?
+
+  // MARK: Request
+
+  /// 32 lower-case hexadecimal digits.
+  public var requestID = ""
+  public var method = HTTPMethod.get
+  /// 10, 11 or 20.
+  public var httpVersion = 11
+  /// The request target as received: range in the arena of `requestHeaders`.
+  public var rawTargetRange = 0..<0
+  /// Number of bytes of the request line and headers as received.
+  public var requestHeadSize = 0
+  /// Number of body bytes received so far.
+  public var requestBodySize = 0
+  public var requestHeaders = HeaderBlock()
+  /// Path after normalization, without query; what routes are matched against.
+  public var normalizedPath: [UInt8] = []
+  /// Query that replaces the received one, without `?`; nil while nobody changed it.
+  public var queryOverride: [UInt8]?
+  public var requestBody = RequestBody.unread
+
+  // MARK: Times (nanoseconds of the monotonic clock unless said otherwise)
+
+  /// Milliseconds since the epoch at which the request's first byte was processed.
+  public var startedAtMilliseconds: Int64 = 0
+  public var startedAt: UInt64 = 0
+  /// When access was over and the balancer took over; 0 before.
+  public var accessEndedAt: UInt64 = 0
+  /// When the first byte of the upstream's response head had come; 0 before.
+  public var upstreamRespondedAt: UInt64 = 0
+  public var endedAt: UInt64 = 0
+
+  // MARK: Routing
+
+  public var route: RouteInfo?
+  public var service: ServiceInfo?
+  /// Prefix that strip_path removed, nil if none.
+  public var strippedPrefix: String?
+  public var uriCaptures: URICaptures?
+
+  // MARK: Upstream
+
+  public var upstream = UpstreamTarget()
+  /// One entry per attempt.
+  public var tries: [UpstreamTry] = []
+  /// True when the whole upstream response must be read before the response phases run.
+  public var buffersResponse = false
+
+  // MARK: Response
+
+  public var response = ResponseState()
+  /// The response a plugin asked for instead of proxying; the first wins.
+  public var earlyResponse: EarlyResponse?
+
+  // MARK: Plugins
+
+  public var consumer: ConsumerInfo?
+  /// The credential as an entity object.
+  public var credential: JSONValue?
+  public var consumerGroups: [JSONValue] = []
+  public var isAuthenticated: Bool { consumer != nil || credential != nil }
+  /// Values set with `kong.log.set_serialize_value`, in order.
+  public var serializeValues: [SerializeValue] = []
+  /// Owned by `LuaRuntime`: coroutine, `kong.ctx` tables and the like of this request.
+  public var scriptState: AnyObject?
+  /// What the runtime knows of other plugins, for conditions (`plugins.<name>.…`). Set by the pipeline.
+  public var chain: (any PluginChainView)?
+  /// The instance that runs now.
+  public internal(set) var currentPlugin: PluginInstance?
+
+  public init(loop: LoopServices, driver: any RequestDriver) {
+    self.loop = loop
+    self.driver = driver
+  }
+
+  /// Called by the pipeline around each phase of each plugin.
+  public func enter(_ phase: Phase, plugin: PluginInstance?) {
+    self.phase = phase
+    self.currentPlugin = plugin
+  }
+
+  /// Goes on after a plugin that had returned `.suspended`. Exactly once per suspension, on the event loop.
+  public func resume(_ outcome: PhaseOutcome) { driver.pluginResumed(outcome, self) }
+}
+
+/// What a context needs of the connection it belongs to.
+public protocol RequestDriver: AnyObject {
+  /// Reads the rest of the request body and calls `completion` on the event loop; at once if the body is there.
+  ///
+  /// Afterwards `context.requestBody` is `.complete`. A body that cannot be read (client gone, too large) gives the
+  /// error and ends the request.
+  func readRequestBody(_ context: RequestContext, _ completion: @escaping (Result<Void, RequestBodyError>) -> Void)
+
+  /// A suspended plugin is done.
+  func pluginResumed(_ outcome: PhaseOutcome, _ context: RequestContext)
+
+  /// The event loop, for timers.
+  var eventLoop: any EventLoop { get }
+}
+
+/// Why the request's body cannot be had.
+public enum RequestBodyError: Error, Sendable {
+  case clientClosed
+  case malformed
+  /// Longer than `client_max_body_size`.
+  case tooLarge
+}
+
+/// What is known of the request's body.
+public enum RequestBody {
+  /// Not asked for: it streams to the upstream.
+  case unread
+  /// Read in full, as received.
+  case complete(ByteBuffer)
+  /// Set by a plugin; replaces what the client sent.
+  case replaced(ByteBuffer)
+
+  /// The body as later plugins and the upstream see it; nil while unread.
+  public var bytes: ByteBuffer? {
+    switch self {
+    case .unread: nil
+    case .complete(let bytes), .replaced(let bytes): bytes
+    }
+  }
+}
+
+/// An HTTP method; the usual ones without a String.
+public enum HTTPMethod: Sendable, Hashable {
+  case get, head, post, put, delete, patch, options, connect, trace
+  case other(String)
+
+  public var name: String {
+    switch self {
+    case .get: "GET"
+    case .head: "HEAD"
+    case .post: "POST"
+    case .put: "PUT"
+    case .delete: "DELETE"
+    case .patch: "PATCH"
+    case .options: "OPTIONS"
+    case .connect: "CONNECT"
+    case .trace: "TRACE"
+    case .other(let name): name
+    }
+  }
+
+  public init(_ name: some StringProtocol) {
+    switch name {
+    case "GET": self = .get
+    case "HEAD": self = .head
+    case "POST": self = .post
+    case "PUT": self = .put
+    case "DELETE": self = .delete
+    case "PATCH": self = .patch
+    case "OPTIONS": self = .options
+    case "CONNECT": self = .connect
+    case "TRACE": self = .trace
+    default: self = .other(String(name))
+    }
+  }
+}
+
+/// Captures of a regex path.
+public struct URICaptures: Sendable, Hashable {
+  /// Index 0 is the whole match.
+  public var unnamed: [String?]
+  public var named: [String: String]
+
+  public init(unnamed: [String?], named: [String: String]) {
+    self.unnamed = unnamed
+    self.named = named
+  }
+}
+
+/// Where the request goes. Filled from the service before access; plugins may change it.
+public struct UpstreamTarget: Sendable {
+  public var scheme = "http"
+  /// Host name, IP address or the name of an Upstream entity.
+  public var host = ""
+  public var port = 80
+  /// Path without query, percent-encoded, as it is sent.
+  public var path: [UInt8] = []
+  /// Host header to send; nil means the one derived from the chosen peer.
+  public var hostHeader: String?
+  public var connectTimeoutMilliseconds: Int64 = 60_000
+  public var sendTimeoutMilliseconds: Int64 = 60_000
+  public var readTimeoutMilliseconds: Int64 = 60_000
+  /// Additional attempts.
+  public var retries = 5
+
+  public init() {}
+}
+
+/// One attempt to reach a peer.
+public struct UpstreamTry: Sendable {
+  public var ip: String
+  public var port: Int
+  /// Milliseconds since the epoch.
+  public var balancerStart: Int64
+  public var balancerLatencyNanoseconds: UInt64
+  /// Nil while it is the last and good one; else `failed` or `next`.
+  public var state: String?
+  public var code: Int?
+
+  public init(ip: String, port: Int, balancerStart: Int64, balancerLatencyNanoseconds: UInt64) {
+    self.ip = ip
+    self.port = port
+    self.balancerStart = balancerStart
+    self.balancerLatencyNanoseconds = balancerLatencyNanoseconds
+  }
+}
+
+/// The response that goes to the client, from whichever source.
+public struct ResponseState {
+  public enum Source: Sendable { case none, service, exit, error }
+
+  public var status = 0
+  /// Before the upstream answers: what plugins set already. Afterwards: the upstream's headers with those merged in.
+  public var headers = HeaderBlock()
+  public var source = Source.none
+  /// True once the head has gone to the client: headers can no longer change.
+  public var headersSent = false
+  /// Status and headers as the upstream sent them; nil when the response is not proxied.
+  public var upstreamStatus: Int?
+  public var upstreamHeaders: HeaderBlock?
+  /// The whole upstream body, when buffered.
+  public var bufferedBody: ByteBuffer?
+  /// In body_filter: the chunk, changed in place; nil to swallow it.
+  public var chunk: ByteBuffer?
+  /// In body_filter: true for the last chunk.
+  public var isLastChunk = false
+  /// Body bytes sent to the client.
+  public var bodySize = 0
+  /// Bytes of the whole response sent to the client, head included.
+  public var totalSize = 0
+
+  public init() {}
+}
+
+/// A response made by a plugin or by the gateway.
+public struct EarlyResponse {
+  public var status: Int
+  public var body: ByteBuffer?
+  /// Headers to set over those already in `ResponseState.headers`.
+  public var headers: [(name: String, value: String)]
+  /// `exit` for `kong.response.exit`, `error` for errors.
+  public var source: ResponseState.Source
+
+  public init(
+    status: Int, body: ByteBuffer? = nil, headers: [(name: String, value: String)] = [],
+    source: ResponseState.Source = .exit
+  ) {
+    self.status = status
+    self.body = body
+    self.headers = headers
+    self.source = source
+  }
+}
+
+/// One call of `kong.log.set_serialize_value`.
+public struct SerializeValue: Sendable {
+  public enum Mode: String, Sendable { case set, add, replace }
+  public var key: String
+  /// Nil removes.
+  public var value: JSONValue?
+  public var mode: Mode
+
+  public init(key: String, value: JSONValue?, mode: Mode) {
+    self.key = key
+    self.value = value
+    self.mode = mode
+  }
+}
+
+/// The matched route as plugins see it. One object per route and snapshot, shared by its requests.
+public final class RouteInfo: Sendable {
+  public let id: String
+  public let name: String?
+  public let tags: [String]
+  public let protocols: [String]
+  /// The entity as the Admin API shows it.
+  public let entity: JSONValue
+
+  public init(entity: JSONValue) {
+    self.entity = entity
+    id = entity["id"]?.string ?? ""
+    name = entity["name"]?.string
+    tags = entity["tags"]?.array?.compactMap(\.string) ?? []
+    protocols = entity["protocols"]?.array?.compactMap(\.string) ?? []
+  }
+}
+
+/// The service of the matched route as plugins see it.
+public final class ServiceInfo: Sendable {
+  public let id: String
+  public let name: String?
+  public let tags: [String]
+  public let entity: JSONValue
+
+  public init(entity: JSONValue) {
+    self.entity = entity
+    id = entity["id"]?.string ?? ""
+    name = entity["name"]?.string
+    tags = entity["tags"]?.array?.compactMap(\.string) ?? []
+  }
+}
+
+/// An authenticated consumer.
+public final class ConsumerInfo: Sendable {
+  public let id: String
+  public let username: String?
+  public let customID: String?
+  public let tags: [String]
+  public let entity: JSONValue
+
+  public init(entity: JSONValue) {
+    self.entity = entity
+    id = entity["id"]?.string ?? ""
+    username = entity["username"]?.string
+    customID = entity["custom_id"]?.string
+    tags = entity["tags"]?.array?.compactMap(\.string) ?? []
+  }
+}
+
+/// What conditions may ask about the plugins of the request.
+public protocol PluginChainView: AnyObject {
+  /// Name with hyphens as underscores. Nil when no such plugin is configured.
+  func status(ofPlugin name: String) -> PluginChainStatus?
+}
+
+public struct PluginChainStatus: Sendable {
+  public var isMatched: Bool
+  public var priority: Int
+  public var accessHasExecuted: Bool
+
+  public init(isMatched: Bool, priority: Int, accessHasExecuted: Bool) {
+    self.isMatched = isMatched
+    self.priority = priority
+    self.accessHasExecuted = accessHasExecuted
+  }
+}
