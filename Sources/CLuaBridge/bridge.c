@@ -357,7 +357,6 @@ slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit
     free(host);
     return NULL;
   }
-  luaJIT_setmode(host->state, 0, LUAJIT_MODE_ENGINE | (compiler ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
   if (!protect(host, open_state, host)) {
     lua_close(host->state);
     free(host->error_message);
@@ -365,6 +364,8 @@ slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit
     free(host);
     return NULL;
   }
+  // After the libraries: opening `jit` turns the compiler on.
+  luaJIT_setmode(host->state, 0, LUAJIT_MODE_ENGINE | (compiler ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
   slu_watchdog_add(host);
   return host;
 }
