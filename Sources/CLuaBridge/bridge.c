@@ -231,6 +231,7 @@ static slu_host *host_of(lua_State *L) { return lua_touserdata(L, lua_upvalueind
 static int native_request_table(lua_State *L) {
   slu_host *host = host_of(L);
   if (host->depth == 0) return 0;
+  lua_settop(L, 1);
   if (host->request_reference == LUA_NOREF) {
     lua_createtable(L, 0, 4);
     host->request_reference = luaL_ref(L, LUA_REGISTRYINDEX);
