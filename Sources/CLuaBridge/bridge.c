@@ -519,7 +519,13 @@ static int collect(lua_State *L) {
   return 0;
 }
 
-void slu_host_collect_garbage(slu_host *host) { protect(host, collect, NULL); }
+void slu_host_collect_garbage(slu_host *host) {
+  // A full state cannot even begin to collect: some memory beyond the limit is lent for that.
+  static const size_t reserve = 1u << 20;
+  host->memory_limit += reserve;
+  protect(host, collect, NULL);
+  host->memory_limit -= reserve;
+}
 
 static int read_shared(lua_State *L) {
   operation *op = lua_touserdata(L, 1);

@@ -74,7 +74,8 @@ struct PluginAPITests {
     ] {
       let fixture = LuaFixture()
       let context = fixture.request(headers: [("Content-Type", type)], body: body)
-      #expect(try fixture.answers("answer(kong.request.get_body())", context) == answer)
+      let answers = try fixture.answers("answer(kong.request.get_body())", context)
+      #expect(answers == answer)
     }
     let fixture = LuaFixture()
     let large = fixture.request(body: String(repeating: "x", count: 20000))
@@ -256,6 +257,6 @@ struct PluginAPITests {
     let page = referenceMarkdown()
     #expect(page.contains("| `kong.request.get_header(name)` | rewrite, access, balancer, response,"))
     #expect(page.contains("| `kong.service.set_target(host, port)` | rewrite, access, balancer, preread | lax |"))
-    #expect(!page.contains("internal"))
+    #expect(!page.contains("| internal |"))
   }
 }
