@@ -30,6 +30,10 @@ public final class RequestContext {
   public var tlsServerName: String?
   public var tlsVersion: String?
   public var tlsCipher: String?
+  /// Serial number of the client connection within the process.
+  public var connectionNumber: UInt64 = 0
+  /// Number of this request on its connection, from 1.
+  public var connectionRequests = 0
 
   // MARK: Request
 
