@@ -23,7 +23,7 @@ final class GatewayChild: Sendable {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     let output = prefix + "/start.log"
-    FileManager.default.createFile(atPath: output, contents: nil)
+    _ = FileManager.default.createFile(atPath: output, contents: nil)
     process.standardError = FileHandle(forWritingAtPath: output) ?? FileHandle.nullDevice
   }
 

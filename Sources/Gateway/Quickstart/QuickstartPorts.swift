@@ -34,7 +34,7 @@ public struct QuickstartPorts: Sendable, Hashable {
     }
     let document = JSONValue.object(
       Dictionary(names.map { ($0, .integer(Int64(ports[keyPath: $1]))) }, uniquingKeysWith: { first, _ in first }))
-    FileManager.default.createFile(atPath: file, contents: Data(document.serialized()))
+    _ = FileManager.default.createFile(atPath: file, contents: Data(document.serialized()))
     return ports
   }
 
