@@ -4,12 +4,18 @@ import Logging
 /// Writes log lines in the form of nginx's error log: `2026/01/31 12:00:00 [error] 123#0: message`.
 public struct ErrorLogHandler: LogHandler {
   public var metadata: Logger.Metadata = [:]
-  public var logLevel: Logger.Level
+  /// The level of all loggers of the process; a value set on one logger holds for that one only.
+  public var logLevel: Logger.Level {
+    get { override ?? control.level }
+    set { override = newValue }
+  }
+  private var override: Logger.Level?
+  private let control: LogLevelControl
   private let file: LogFile
 
-  public init(file: LogFile, level: Logger.Level) {
+  init(file: LogFile, control: LogLevelControl) {
     self.file = file
-    logLevel = level
+    self.control = control
   }
 
   public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
