@@ -1,5 +1,4 @@
 import EntityModel
-import HTTPTypes
 import Hummingbird
 import Logging
 import Storage
@@ -45,7 +44,7 @@ struct AdminResponder: HTTPResponder {
 
   private func answer(_ request: Request) async throws -> AdminResponse {
     let target = RequestTarget(request.head.path ?? "")
-    guard let match = try table.match(path: target.path) else { throw AdminRefusal.notFound }
+    guard let match = try table.match(path: String(target.path)) else { throw AdminRefusal.notFound }
     if let absence = match.endpoint.absence { throw AdminRefusal.message(404, absence) }
     if request.method == .options { return options(match.endpoint, request) }
     let name = request.method == .head ? AdminMethod.get.rawValue : request.method.rawValue

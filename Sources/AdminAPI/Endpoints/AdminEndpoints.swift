@@ -26,8 +26,8 @@ public enum AdminEndpoints {
     var page = """
       # Admin API reference
 
-      Every path below takes `HEAD` where it takes `GET`, and `OPTIONS`. Paths may start with `/default`, the workspace. \
-      Lists take `size` (1 to 1000), `offset` and `tags` (`a,b` for all of them, `a/b` for any of them).
+      Every path below takes `HEAD` where it takes `GET`, and `OPTIONS`. Paths may start with `/default`, the \
+      workspace. Lists take `size` (1 to 1000), `offset` and `tags` (`a,b` for all of them, `a/b` for any of them).
 
       """
     var section = ""

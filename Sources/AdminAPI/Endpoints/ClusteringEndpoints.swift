@@ -5,7 +5,7 @@ import Storage
 enum ClusteringEndpoints {
   static let all: [AdminEndpoint] = [
     AdminEndpoint(
-      "/clustering/data-planes", "Lists the data planes with the configuration they run and whether it is the current one.",
+      "/clustering/data-planes", "Lists the data planes with the configuration they run and whether it is current.",
       [.get: { request, services in try await dataPlanes(request, services) }]),
     AdminEndpoint(
       "/clustering/status", "Maps the ids of data planes to what they run (deprecated; see `/clustering/data-planes`).",

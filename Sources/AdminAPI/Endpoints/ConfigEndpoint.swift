@@ -30,16 +30,15 @@ enum ConfigEndpoint {
 
   /// The document: the body itself, or its member `config` where that is a text.
   private static func text(of body: RequestBody) throws(AdminRefusal) -> String {
-    let text: String? =
-      switch body {
-      case .none: nil
-      case .form(let tree): tree["config"]?.text
-      case .document(let text):
-        (try? JSONValue(parsing: text)).flatMap { document in
-          document.object?.count == 1 ? document[key: "config"]?.string : nil
-        } ?? text
-      case .json(let value): value.serializedString
-      }
+    var text: String?
+    switch body {
+    case .none: break
+    case .form(let tree): text = tree["config"]?.text
+    case .document(let document):
+      let wrapper = try? JSONValue(parsing: document).object
+      text = wrapper?.count == 1 ? wrapper?["config"]?.string ?? document : document
+    case .json(let value): text = value.serializedString
+    }
     guard let text, text.contains(where: { !$0.isWhitespace }) else {
       throw .message(400, "expected a declarative configuration")
     }

@@ -97,7 +97,7 @@ struct EntityRelation: Sendable {
   ) async throws -> (key: EntityKey, entity: EntityFields?) {
     let key = try childKey(parsing: request.parameters[1], parentID: parentID)
     guard let entity = try await services.repository.select(key, from: child) else { return (key, nil) }
-    guard entity[field]?[key: "id"]?.string == parentID else { throw AdminRefusal.notFound }
+    guard entity[field]?["id"]?.string == parentID else { throw AdminRefusal.notFound }
     return (key, entity)
   }
 
@@ -159,6 +159,6 @@ struct EntityRelation: Sendable {
     guard let entity = try await services.repository.select(key, from: child), let id = entity["id"]?.string else {
       throw AdminRefusal.notFound
     }
-    return (id, entity[field]?[key: "id"]?.string)
+    return (id, entity[field]?["id"]?.string)
   }
 }

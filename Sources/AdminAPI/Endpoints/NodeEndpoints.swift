@@ -34,7 +34,9 @@ enum NodeEndpoints {
     let statistics = await services.node.statistics
     let catalogue = await services.repository.pluginCatalogue
     let available = catalogue.names.compactMap { name in
-      catalogue[name].map { (name, JSONValue.object(["version": .string($0.version), "priority": .integer(Int64($0.priority))])) }
+      catalogue[name].map { plugin in
+        (name, JSONValue.object(["version": .string(plugin.version), "priority": .integer(Int64(plugin.priority))]))
+      }
     }
     let configured = Set(try await services.repository.snapshot()["plugins"].compactMap { $0["name"]?.string })
     return .ok([
@@ -44,7 +46,9 @@ enum NodeEndpoints {
       "sluice": ["version": .string(configuration.sluiceVersion)],
       "hostname": .string(identity.hostname),
       "node_id": .string(identity.id),
-      "timers": ["running": .integer(Int64(statistics.runningTimers)), "pending": .integer(Int64(statistics.pendingTimers))],
+      "timers": [
+        "running": .integer(Int64(statistics.runningTimers)), "pending": .integer(Int64(statistics.pendingTimers)),
+      ],
       "plugins": [
         "available_on_server": .object(Dictionary(available) { first, _ in first }),
         "enabled_in_cluster": .array(configured.sorted().map(JSONValue.string)),
@@ -88,7 +92,8 @@ enum NodeEndpoints {
     var timeout: Int?
     if let text = request.query["timeout"] {
       guard let seconds = Int(text), (0...31_536_000).contains(seconds) else {
-        throw AdminRefusal.message(400, "timeout must be a whole number of seconds between 0 and 31536000, not '\(text)'")
+        throw AdminRefusal.message(
+          400, "timeout must be a whole number of seconds between 0 and 31536000, not '\(text)'")
       }
       timeout = seconds
     }

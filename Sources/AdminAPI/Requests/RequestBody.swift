@@ -93,9 +93,9 @@ enum RequestBody: Sendable {
   /// A member that selects the schema of others, as text; nil if it is absent or no text.
   func text(of member: String) -> String? {
     switch self {
-    case .form(let tree): tree[member]?.text
-    case .json(let value): value[key: member]?.string
-    case .none, .document: nil
+    case .form(let tree): return tree[member]?.text
+    case .json(let value): return value[member]?.string
+    case .none, .document: return nil
     }
   }
 

@@ -1,9 +1,8 @@
-import HTTPTypes
 import Hummingbird
 
 /// The headers that every answer has. Source: Kong fact, admin-api §6.
 struct ResponseHeaders: Sendable {
-  private static let latency = HTTPField.Name("X-Kong-Admin-Latency")
+  private static let latency = HTTPFields.Element.Name("X-Kong-Admin-Latency")
 
   private let serverToken: String?
   private let showsLatency: Bool
@@ -21,7 +20,7 @@ struct ResponseHeaders: Sendable {
     headers[.accessControlAllowCredentials] = "true"
     if let serverToken { headers[.server] = serverToken }
     if showsLatency, let name = Self.latency {
-      headers[name] = String(duration.components.seconds * 1000 + duration.components.attoseconds / 1_000_000_000_000_000)
+      headers[name] = String(Int(duration / .milliseconds(1)))
     }
   }
 
@@ -37,7 +36,7 @@ extension AdminResponse {
   func response(withBody: Bool) -> Response {
     var fields = HTTPFields()
     for (name, value) in headers {
-      if let name = HTTPField.Name(name) { fields[name] = value }
+      if let name = HTTPFields.Element.Name(name) { fields[name] = value }
     }
     var buffer = ByteBuffer()
     switch body {
