@@ -12,6 +12,7 @@
 
 // Instructions between two looks at the clock.
 #define HOOK_INTERVAL 100
+#define WALL_CLOCK_FACTOR 4
 #define THREAD_STACK_SIZE (8 * 1024 * 1024)
 // Bytes of an error message that are kept.
 #define MESSAGE_LIMIT 2000
@@ -22,7 +23,10 @@ typedef struct {
   size_t memory_used;
   bool memory_refused;
   bool timed_out;
-  uint64_t deadline;
+  // The chunk's time is that of its thread's processor, so that a busy machine stops no innocent chunk; the wall clock
+  // has a later deadline of its own.
+  uint64_t started;
+  uint64_t started_processor;
   // The buffer that becomes result.bytes.
   uint8_t *bytes;
   size_t length;
@@ -30,9 +34,9 @@ typedef struct {
   uint32_t values;
 } inspection;
 
-static uint64_t now_nanoseconds(void) {
+static uint64_t now_nanoseconds(clockid_t clock) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
@@ -54,6 +58,14 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
   return moved;
 }
 
+static bool is_time_over(const inspection *self) {
+  uint64_t limit = self->request->time_limit_nanoseconds;
+  uint64_t elapsed = now_nanoseconds(CLOCK_MONOTONIC) - self->started;
+  if (elapsed < limit) return false;
+  return elapsed / WALL_CLOCK_FACTOR >= limit ||
+         now_nanoseconds(CLOCK_THREAD_CPUTIME_ID) - self->started_processor >= limit;
+}
+
 // Stops the chunk once its time is over. From then on the hook fires at every instruction: a pcall that catches the
 // error gets no further than the next instruction outside of it.
 static void check_time(lua_State *L, lua_Debug *activation) {
@@ -61,7 +73,7 @@ static void check_time(lua_State *L, lua_Debug *activation) {
   lua_getallocf(L, &context);
   inspection *self = context;
   if (!self->timed_out) {
-    if (now_nanoseconds() < self->deadline) return;
+    if (!is_time_over(self)) return;
     self->timed_out = true;
     if (lua_getinfo(L, "Sl", activation) && strcmp(activation->source, self->request->chunk_name) == 0) {
       self->result.line = activation->currentline > 0 ? activation->currentline : 0;
@@ -289,7 +301,8 @@ static int evaluate(lua_State *L) {
   lua_pushvalue(L, environment);
   lua_setfenv(L, -2);
 
-  self->deadline = now_nanoseconds() + request->time_limit_nanoseconds;
+  self->started = now_nanoseconds(CLOCK_MONOTONIC);
+  self->started_processor = now_nanoseconds(CLOCK_THREAD_CPUTIME_ID);
   // LuaJIT keeps one hook for all coroutines of a state.
   lua_sethook(L, check_time, LUA_MASKCOUNT, HOOK_INTERVAL);
   code = lua_pcall(L, 0, 1, 0);

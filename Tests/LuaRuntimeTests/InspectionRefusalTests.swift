@@ -47,7 +47,7 @@ import Testing
       ),
       (
         "return { PRIORITY = 0/0, VERSION = '1.0', access = function() end }",
-        "PRIORITY must be an integer of 32 bits, but it is nan"
+        "PRIORITY must be an integer of 32 bits, but it is not a number"
       ),
       (
         "return { PRIORITY = '10', VERSION = '1.0', access = function() end }",

@@ -2,9 +2,9 @@
 
 // Evaluates one chunk of a streamed plugin in a fresh Lua state and hands back what it returned as bytes.
 //
-// The state has its own memory limit, its compiler is off, and a count hook ends the chunk at its deadline. The work is
-// done on a thread of its own with a roomy stack; the caller waits for it. No code of the caller runs under Lua, so no
-// caller's frame can be jumped over.
+// The state has its own memory limit, its compiler is off, and a count hook ends the chunk when its time is over. The
+// work is done on a thread of its own with a roomy stack; the caller waits for it. No code of the caller runs under Lua,
+// so no caller's frame can be jumped over.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,6 +53,7 @@ typedef struct {
   const char *chunk_name;
   // Bytes that the state may hold.
   size_t memory_limit;
+  // Processor time of the chunk; by the wall clock it may take four times as long.
   uint64_t time_limit_nanoseconds;
   // Levels of tables that are copied; deeper ones are an error, or left out if `is_shallow`.
   uint32_t depth_limit;

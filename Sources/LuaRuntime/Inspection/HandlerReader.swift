@@ -49,7 +49,8 @@ struct HandlerReader {
     case .number(let number):
       // Kong's priorities are 32 bits wide.
       if let priority = Int32(exactly: number) { return Int(priority) }
-      problems.append("PRIORITY must be an integer of 32 bits, but it is \(number)")
+      problems.append(
+        "PRIORITY must be an integer of 32 bits, but it is \(number.isNaN ? "not a number" : "\(number)")")
     case .some(let tree):
       problems.append("PRIORITY must be an integer, but it is \(tree.typeDescription)")
     }

@@ -56,6 +56,20 @@ enum InspectionSandbox {
     guard("gmatch")
     guard("gsub")
 
+    -- Each gsub that calls back takes room on the stack of the thread, not only on Lua's own.
+    local gsub, depth = string.gsub, 0
+    local function leave(succeeded, ...)
+      depth = depth - 1
+      if not succeeded then error((...), 0) end
+      return ...
+    end
+    function string.gsub(text, pattern, replacement, ...)
+      if type(replacement) ~= "function" then return gsub(text, pattern, replacement, ...) end
+      if depth >= 100 then error("stack overflow (string.gsub calls itself)", 2) end
+      depth = depth + 1
+      return leave(pcall(gsub, text, pattern, replacement, ...))
+    end
+
     local rep = string.rep
     function string.rep(text, count, separator)
       local size = tonumber(count)

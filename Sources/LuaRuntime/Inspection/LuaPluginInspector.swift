@@ -5,12 +5,13 @@ import Synchronization
 ///
 /// Each text is evaluated in a fresh, sandboxed state with limits of time and memory, apart from the states that serve
 /// requests. Results are kept by content, so that a definition is looked at once however often it is read.
-/// Safe to use from any thread; blocks for at most the time limit per text, so keep it off the event loops.
+/// Safe to use from any thread; blocks for about the time limit per text at most (four times as long on a machine that
+/// is busy otherwise), so keep it off the event loops.
 /// Source: Kong fact, plugin-entity §4 and §8, schema-library §10.
 public final class LuaPluginInspector: StreamedPluginInspector {
   /// What one text may use up.
   public struct Limits: Sendable {
-    /// Time for one text.
+    /// Processor time for one text.
     public var time: Duration
     /// Memory of one state.
     public var memoryBytes: Int
