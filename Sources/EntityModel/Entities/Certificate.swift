@@ -1,19 +1,19 @@
 extension EntityDefinition {
   /// A certificate with its key, for SNIs and for TLS to upstreams.
   public static let certificates: EntityDefinition = {
-    let certificate = Typedefs.certificate.asReferenceable()
-    let key = Typedefs.key.asReferenceable().asEncrypted()
+    let certificate = CommonFields.certificate.asReferenceable()
+    let key = CommonFields.key.asReferenceable().asEncrypted()
     let schema = RecordSchema(
       [
-        "id": Typedefs.id,
-        "created_at": Typedefs.createdAt,
-        "updated_at": Typedefs.updatedAt,
+        "id": CommonFields.id,
+        "created_at": CommonFields.createdAt,
+        "updated_at": CommonFields.updatedAt,
         "cert": certificate.asRequired(),
         "key": key.asRequired(),
         "cert_alt": certificate,
         "key_alt": key,
-        "tags": Typedefs.tags,
-        "snis": .array(of: Typedefs.wildcardHost.asRequired()).asTransient(),
+        "tags": CommonFields.tags,
+        "snis": .array(of: CommonFields.wildcardHost.asRequired()).asTransient(),
       ],
       entityChecks: [
         .mutuallyRequired(["cert_alt", "key_alt"]),
@@ -31,12 +31,12 @@ extension EntityDefinition {
     name: "ca_certificates", adminPath: "ca_certificates",
     schema: RecordSchema(
       [
-        "id": Typedefs.id,
-        "created_at": Typedefs.createdAt,
-        "updated_at": Typedefs.updatedAt,
-        "cert": Typedefs.certificate.asRequired(),
+        "id": CommonFields.id,
+        "created_at": CommonFields.createdAt,
+        "updated_at": CommonFields.updatedAt,
+        "cert": CommonFields.certificate.asRequired(),
         "cert_digest": .string.asUnique(),
-        "tags": Typedefs.tags,
+        "tags": CommonFields.tags,
       ],
       entityChecks: [.custom(fieldSources: ["cert"], CertificateChecks.isAuthority)]),
     isWorkspaced: false, derivedFields: CertificateChecks.digest)
@@ -45,11 +45,11 @@ extension EntityDefinition {
   public static let snis = EntityDefinition(
     name: "snis", adminPath: "snis", endpointKey: "name",
     schema: RecordSchema([
-      "id": Typedefs.id,
-      "name": Typedefs.wildcardHost.asRequired().asUnique(acrossWorkspaces: true),
-      "created_at": Typedefs.createdAt,
-      "updated_at": Typedefs.updatedAt,
-      "tags": Typedefs.tags,
+      "id": CommonFields.id,
+      "name": CommonFields.wildcardHost.asRequired().asUnique(acrossWorkspaces: true),
+      "created_at": CommonFields.createdAt,
+      "updated_at": CommonFields.updatedAt,
+      "tags": CommonFields.tags,
       "certificate": .foreign("certificates").asRequired(),
     ]))
 }

@@ -3,13 +3,13 @@ extension EntityDefinition {
   public static let clusteringDataPlanes = EntityDefinition(
     name: "clustering_data_planes", adminPath: nil,
     schema: RecordSchema([
-      "id": Typedefs.id,
-      "created_at": Typedefs.createdAt,
-      "updated_at": Typedefs.updatedAt,
+      "id": CommonFields.id,
+      "created_at": CommonFields.createdAt,
+      "updated_at": CommonFields.updatedAt,
       "last_seen": .integer.checked(by: .timestamp),
-      "ip": Typedefs.ip.asRequired(),
+      "ip": CommonFields.ip.asRequired(),
       "config_hash": .string.checked(by: .lengthEqual(32)),
-      "hostname": Typedefs.host.asRequired(),
+      "hostname": CommonFields.host.asRequired(),
       "version": .string,
       "sync_status": .string.asRequired().defaulting(to: "unknown").checked(
         by: .oneOf([

@@ -4,12 +4,12 @@ extension EntityDefinition {
     name: "consumers", adminPath: "consumers", endpointKey: "username",
     schema: RecordSchema(
       [
-        "id": Typedefs.id,
-        "created_at": Typedefs.createdAt,
-        "updated_at": Typedefs.updatedAt,
+        "id": CommonFields.id,
+        "created_at": CommonFields.createdAt,
+        "updated_at": CommonFields.updatedAt,
         "username": .string.asUnique(),
         "custom_id": .string.asUnique(),
-        "tags": Typedefs.tags,
+        "tags": CommonFields.tags,
       ],
       entityChecks: [.atLeastOneOf(["custom_id", "username"])]))
 
@@ -17,22 +17,22 @@ extension EntityDefinition {
   public static let consumerGroups = EntityDefinition(
     name: "consumer_groups", adminPath: "consumer_groups", endpointKey: "name",
     schema: RecordSchema([
-      "id": Typedefs.id,
-      "created_at": Typedefs.createdAt,
-      "updated_at": Typedefs.updatedAt,
-      "name": Typedefs.utf8Name.asRequired(),
-      "tags": Typedefs.tags,
+      "id": CommonFields.id,
+      "created_at": CommonFields.createdAt,
+      "updated_at": CommonFields.updatedAt,
+      "name": CommonFields.utf8Name.asRequired(),
+      "tags": CommonFields.tags,
     ]))
 
   /// Membership of a consumer in a group that the acl plugin allows or denies.
   public static let acls = EntityDefinition(
     name: "acls", adminPath: "acls",
     schema: RecordSchema([
-      "id": Typedefs.id,
-      "created_at": Typedefs.createdAt,
+      "id": CommonFields.id,
+      "created_at": CommonFields.createdAt,
       "consumer": .foreign("consumers", onDelete: .cascade).asRequired(),
       "group": .string.asRequired(),
-      "tags": Typedefs.tags,
+      "tags": CommonFields.tags,
     ]),
     compositeUnique: ["consumer", "group"])
 }

@@ -13,7 +13,7 @@ extension EntityDefinition {
       by: .matchNone([.init(pattern: "//", error: "must not have empty segments")]),
       .matchAny(["^/", "^~/"], error: "should start with: / (fixed path) or ~/ (regex path)"),
       .custom("router_path", ValueChecks.routePath))
-    let header = Typedefs.headerName.asRequired().checked(
+    let header = CommonFields.headerName.asRequired().checked(
       by: .matchNone([
         .init(
           pattern: "^[Hh][Oo][Ss][Tt]$",
@@ -21,15 +21,15 @@ extension EntityDefinition {
       ]))
     let endpoints = FieldSchema.set(
       of: .record(
-        RecordSchema(["ip": Typedefs.ipOrCIDR, "port": Typedefs.port], entityChecks: [.atLeastOneOf(["ip", "port"])])
+        RecordSchema(["ip": CommonFields.ipOrCIDR, "port": CommonFields.port], entityChecks: [.atLeastOneOf(["ip", "port"])])
       ).asRequired())
     let schema = RecordSchema(
       [
-        "id": Typedefs.id,
-        "created_at": Typedefs.createdAt,
-        "updated_at": Typedefs.updatedAt,
-        "name": Typedefs.utf8Name,
-        "protocols": .set(of: Typedefs.protocol.asRequired()).asRequired().defaulting(to: ["https"]).checked(
+        "id": CommonFields.id,
+        "created_at": CommonFields.createdAt,
+        "updated_at": CommonFields.updatedAt,
+        "name": CommonFields.utf8Name,
+        "protocols": .set(of: CommonFields.protocol.asRequired()).asRequired().defaulting(to: ["https"]).checked(
           by: .lengthAtLeast(1),
           .mutuallyExclusiveSubsets([
             ["http", "https"], ["tcp", "tls", "udp"], ["tls_passthrough"], ["grpc", "grpcs"], ["ws", "wss"],
@@ -40,12 +40,12 @@ extension EntityDefinition {
         "preserve_host": .boolean.asRequired().defaulting(to: false),
         "request_buffering": .boolean.asRequired().defaulting(to: true),
         "response_buffering": .boolean.asRequired().defaulting(to: true),
-        "tags": Typedefs.tags,
+        "tags": CommonFields.tags,
         "service": .foreign("services"),
-        "snis": .set(of: Typedefs.sni.asRequired()),
+        "snis": .set(of: CommonFields.sni.asRequired()),
         "sources": endpoints,
         "destinations": endpoints,
-        "methods": .set(of: Typedefs.httpMethod.asRequired()),
+        "methods": .set(of: CommonFields.httpMethod.asRequired()),
         "hosts": .array(of: host),
         "paths": .array(of: path),
         "headers": .map(header, .array(of: .string.asRequired()).asRequired()),

@@ -3,20 +3,20 @@ extension EntityDefinition {
   public static let upstreams: EntityDefinition = {
     let hashInputs = ["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"]
     let hashOn = FieldSchema.string.defaulting(to: "none").checked(by: .oneOf(hashInputs.map(JSONValue.string)))
-    let cookiePath = Typedefs.path.defaulting(to: "/")
+    let cookiePath = CommonFields.path.defaulting(to: "/")
     let schema = RecordSchema(
       [
-        "id": Typedefs.id,
-        "created_at": Typedefs.createdAt,
-        "updated_at": Typedefs.updatedAt,
+        "id": CommonFields.id,
+        "created_at": CommonFields.createdAt,
+        "updated_at": CommonFields.updatedAt,
         "name": .string.asRequired().asUnique().checked(by: .custom("upstream_name", ValueChecks.upstreamName)),
         "algorithm": .string.defaulting(to: "round-robin").checked(
           by: .oneOf(["consistent-hashing", "least-connections", "round-robin", "latency", "sticky-sessions"])),
         "hash_on": hashOn,
         "hash_fallback": hashOn,
-        "hash_on_header": Typedefs.headerName,
-        "hash_fallback_header": Typedefs.headerName,
-        "hash_on_cookie": Typedefs.cookieName,
+        "hash_on_header": CommonFields.headerName,
+        "hash_fallback_header": CommonFields.headerName,
+        "hash_on_cookie": CommonFields.cookieName,
         "hash_on_cookie_path": cookiePath,
         "hash_on_query_arg": .string,
         "hash_fallback_query_arg": .string,
@@ -24,10 +24,10 @@ extension EntityDefinition {
         "hash_fallback_uri_capture": .string,
         "slots": .integer.defaulting(to: 10000).checked(by: .between(10, 65536)),
         "healthchecks": healthchecks,
-        "sticky_sessions_cookie": Typedefs.cookieName,
+        "sticky_sessions_cookie": CommonFields.cookieName,
         "sticky_sessions_cookie_path": cookiePath,
-        "tags": Typedefs.tags,
-        "host_header": Typedefs.hostWithOptionalPort,
+        "tags": CommonFields.tags,
+        "host_header": CommonFields.hostWithOptionalPort,
         "client_certificate": .foreign("certificates"),
         "use_srv_name": .boolean.defaulting(to: false),
       ],
@@ -39,14 +39,14 @@ extension EntityDefinition {
   public static let targets = EntityDefinition(
     name: "targets", adminPath: nil, nestedAdminPath: "targets", endpointKey: "target",
     schema: RecordSchema([
-      "id": Typedefs.id,
-      "created_at": Typedefs.createdAtMilliseconds,
-      "updated_at": Typedefs.updatedAtMilliseconds,
+      "id": CommonFields.id,
+      "created_at": CommonFields.createdAtMilliseconds,
+      "updated_at": CommonFields.updatedAtMilliseconds,
       "upstream": .foreign("upstreams", onDelete: .cascade).asRequired(),
       "target": .string.asRequired().checked(by: .custom("target", ValueChecks.target)),
       "weight": .integer.defaulting(to: 100).checked(by: .between(0, 65535)),
       "failover": .boolean.defaulting(to: false),
-      "tags": Typedefs.tags,
+      "tags": CommonFields.tags,
     ]),
     compositeUnique: ["upstream", "target"])
 
@@ -73,7 +73,7 @@ extension EntityDefinition {
       "timeout": .number.defaulting(to: 1).checked(by: .between(0, 65535)),
       "concurrency": .integer.defaulting(to: 10).checked(by: .between(1, 2_147_483_648)),
       "https_verify_certificate": .boolean.asRequired().defaulting(to: true),
-      "headers": .map(Typedefs.headerName, .array(of: .string)),
+      "headers": .map(CommonFields.headerName, .array(of: .string)),
       "type": type,
       "unhealthy": .record(
         RecordSchema([
@@ -81,8 +81,8 @@ extension EntityDefinition {
           "timeouts": count, "http_failures": count, "interval": seconds,
         ])
       ).asRequired(),
-      "https_sni": Typedefs.sni,
-      "http_path": Typedefs.path.defaulting(to: "/"),
+      "https_sni": CommonFields.sni,
+      "http_path": CommonFields.path.defaulting(to: "/"),
       "healthy": .record(
         RecordSchema(["http_statuses": statuses([200, 302]), "interval": seconds, "successes": count])
       ).asRequired(),

@@ -35,9 +35,10 @@ extension EntityError {
 
   /// Code 3: the id is taken.
   public static func primaryKeyViolation(id: String) -> EntityError {
-    EntityError(
-      code: .primaryKeyViolation, message: "primary key violation on key '\(LuaTableText.compact(["id": .string(id)]))'",
-      fields: ["id": .string(id)])
+    let fields: [String: JSONValue] = ["id": .string(id)]
+    return EntityError(
+      code: .primaryKeyViolation, message: "primary key violation on key '\(LuaTableText.compact(.object(fields)))'",
+      fields: fields)
   }
 
   /// Code 6, by id.

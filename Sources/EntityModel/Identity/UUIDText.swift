@@ -7,7 +7,7 @@ public enum UUIDText {
     bytes.reserveCapacity(16)
     for _ in 0..<2 {
       let word = generator.next()
-      for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+      for shift: UInt64 in [56, 48, 40, 32, 24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
     }
     return text(bytes, version: 4)
   }

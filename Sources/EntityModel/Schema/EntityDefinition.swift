@@ -3,7 +3,8 @@
 public struct EntityDefinition: Sendable {
   /// Name of the collection in files, in the store and in `/schemas`, for example `custom_plugins`.
   public var name: String
-  /// First path segment of the Admin API, for example `custom-plugins`; nil for entities without endpoints of their own.
+  /// First path segment of the Admin API, for example `custom-plugins`; nil for entities without endpoints of their
+  /// own.
   public var adminPath: String?
   /// Path segment below a parent (`/consumers/{consumer}/acls`); nil for entities that are not reachable so.
   public var nestedAdminPath: String?

@@ -45,7 +45,9 @@ enum CertificateChecks {
     switch try? certificate.extensions.basicConstraints {
     case .isCertificateAuthority?: return nil
     default:
-      return SchemaViolations(entity: ["certificate does not appear to be a CA because it is missing the \"CA\" basic constraint"])
+      return SchemaViolations(entity: [
+        "certificate does not appear to be a CA because it is missing the \"CA\" basic constraint"
+      ])
     }
   }
 

@@ -25,12 +25,6 @@ public struct LuaPattern: Sendable {
     }
   }
 
-  /// Whether the pattern can be used at all.
-  public var isWellFormed: Bool {
-    var run = Run(pattern: bytes, subject: [], steps: bytes.count + 1)
-    return run.isWellFormed
-  }
-
   private struct Run {
     let pattern: [UInt8]
     let subject: [UInt8]
@@ -224,34 +218,5 @@ public struct LuaPattern: Sendable {
     }
 
     private func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
-
-    /// Whether every item is complete and every capture is closed.
-    var isWellFormed: Bool {
-      var p = pattern.first == UInt8(ascii: "^") ? 1 : 0
-      var open = 0
-      while p < pattern.count {
-        switch pattern[p] {
-        case UInt8(ascii: "("):
-          open += 1
-          p += 1
-        case UInt8(ascii: ")"):
-          open -= 1
-          if open < 0 { return false }
-          p += 1
-        case UInt8(ascii: "%") where p + 1 < pattern.count && pattern[p + 1] == UInt8(ascii: "b"):
-          if p + 3 >= pattern.count { return false }
-          p += 4
-        case UInt8(ascii: "%") where p + 1 < pattern.count && pattern[p + 1] == UInt8(ascii: "f"):
-          p += 2
-          guard p < pattern.count, pattern[p] == UInt8(ascii: "["), let end = itemEnd(p) else { return false }
-          p = end
-        default:
-          guard let end = itemEnd(p) else { return false }
-          p = end
-          if p < pattern.count, [UInt8](arrayLiteral: 0x2A, 0x2B, 0x2D, 0x3F).contains(pattern[p]) { p += 1 }
-        }
-      }
-      return open == 0
-    }
   }
 }

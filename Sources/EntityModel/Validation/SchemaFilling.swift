@@ -25,9 +25,11 @@ struct SchemaFilling {
         continue
       }
       // What a deprecated name says yields to the field that replaces it.
-      output =
-        shorthand.schema.deprecation == nil
-        ? merged(expansion, over: output) : merged(output.filter { !$0.value.isNull }, over: merged(expansion, over: output))
+      if shorthand.schema.deprecation == nil {
+        output = merged(expansion, over: output)
+      } else {
+        output = merged(output.filter { !$0.value.isNull }, over: merged(expansion, over: output))
+      }
     }
     for field in schema.fields {
       guard case .record(let inner) = field.schema.kind, !field.schema.isAbstract,
@@ -118,7 +120,8 @@ struct SchemaFilling {
       return .array(elements.map { normalized($0, by: element, fillsMissing: true) })
     case (.set(let element), .array(let elements)):
       var seen: Set<JSONValue> = []
-      return .array(elements.map { normalized($0, by: element, fillsMissing: true) }.filter { seen.insert($0).inserted })
+      let filled = elements.map { normalized($0, by: element, fillsMissing: true) }
+      return .array(filled.filter { seen.insert($0).inserted })
     // An empty Lua table is an empty list as well as an empty object.
     case (.array, .object([:])), (.set, .object([:])): return .array([])
     case (.map, .array([])): return .object([:])

@@ -1,7 +1,7 @@
 /// Field definitions that many schemas share.
 ///
 /// Source: Kong fact, schema-library §8.
-public enum Typedefs {
+public enum CommonFields {
   /// Protocols of services and routes.
   public static let coreProtocols: [JSONValue] = [
     "grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss",
