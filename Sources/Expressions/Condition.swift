@@ -12,10 +12,7 @@ public struct Condition: Sendable {
 
   /// Parses, checks and compiles.
   public init(_ source: String) throws(ConditionSyntaxError) {
-    if let end = source.unicodeScalars.index(
-      source.unicodeScalars.startIndex, offsetBy: Self.maximumLength + 1, limitedBy: source.unicodeScalars.endIndex),
-      end <= source.unicodeScalars.endIndex
-    {
+    guard source.unicodeScalars.dropFirst(Self.maximumLength).isEmpty else {
       throw ConditionSyntaxError(
         line: 1, column: 1, reason: "a condition has at most \(Self.maximumLength) characters")
     }

@@ -6,7 +6,8 @@ import Testing
   @Test(
     "conditions hold",
     arguments: [
-      "true", "!false", "!!true", "1 < 2", "-1 < 0", "0x10 == 16", "\"a\" < \"b\"", "2 >= 2", "'a' + 'b' + \"c\" == 'abc'",
+      "true", "!false", "!!true", "1 < 2", "-1 < 0", "0x10 == 16", "\"a\" < \"b\"", "2 >= 2",
+      "'a' + 'b' + \"c\" == 'abc'",
       "http.path.contains('skip')", "!http.path.contains(\"other\")", "http.path.startsWith('/any')",
       "http.path.endsWith('/skip')", "contains(http.path, 'skip')", "http.path.contains('')",
       "http.path.matches('skip$')", "matches(http.path, r'^/\\w+/')", "http.path.matches(\"(?<seg>thing)\")",
@@ -21,18 +22,21 @@ import Testing
       "net.src.port > 1024", "net.tls.sni == null", "consumer.username == null", "'blue' in route.tags",
       "consumer_group.names.exists(g, g == 'gold')", "has(kong.ctx.shared.user)", "!has(kong.ctx.shared.other)",
       "'user' in kong.ctx.shared", "!('other' in kong.ctx.shared)", "kong.ctx.shared.user == 'ann'",
-      "kong.ctx.shared.score > 5", "kong.ctx.shared.half < 1", "kong.ctx.shared.on", "kong.ctx.shared.deep.key == 'value'",
+      "kong.ctx.shared.score > 5", "kong.ctx.shared.half < 1", "kong.ctx.shared.on",
+      "kong.ctx.shared.deep.key == 'value'",
       "has(kong.ctx.shared.deep.key)", "!has(kong.ctx.shared.deep.other)", "kong.ctx.shared.nothing == null",
       "kong.ctx.shared['user'] == 'ann'", "kong.ctx.shared.user.startsWith('a')", "kong.ctx.shared.size() == 6",
       "principal.metadata.tier == 'gold'", "!has(principal.metadata.other)", "principal.id == null",
       "plugins.key_auth.is_matched", "plugins.key_auth.priority > 1000", "plugins.acl.is_matched == null",
       "plugins.acl.access_has_executed != true",
       "http.path_segments.all(s, s.size() > 3)", "http.path_segments.exists(s, s.startsWith('sk'))",
-      "http.path_segments.filter(s, s != 'skip') == ['anything']", "http.path_segments.map(s, s + '!')[0] == 'anything!'",
+      "http.path_segments.filter(s, s != 'skip') == ['anything']",
+      "http.path_segments.map(s, s + '!')[0] == 'anything!'",
       "http.path_segments.map(s, s == 'skip', s.size()) == [4]", "[1, 2, 3].exists(n, n > 2)", "[].all(x, false)",
       "[1, 2].all(a, [1, 2].exists(b, a == b))", "kong.ctx.shared.exists(k, k == 'user')",
       "[1, 2].all(http, http > 0)", "default(kong.ctx.shared.other == 1, true)", "default(true, false)",
-      "true // a remark\n && true", "http.method == '''GET'''", "'\\u0041\\x42\\103\\n' == \"ABC\\n\"", "r'\\d' == '\\\\d'",
+      "true // a remark\n && true", "http.method == '''GET'''", "'\\u0041\\x42\\103\\n' == \"ABC\\n\"",
+      "r'\\d' == '\\\\d'",
     ])
   func holds(_ source: String) throws {
     #expect(try Condition(source).evaluate(SampleContext.usual))
@@ -41,9 +45,11 @@ import Testing
   @Test("one operand that decides hides the error of another, in any order")
   func absorbedErrors() throws {
     for source in [
-      "kong.ctx.shared.other == 1 || true", "true || kong.ctx.shared.other == 1", "!(kong.ctx.shared.other == 1 && false)",
+      "kong.ctx.shared.other == 1 || true", "true || kong.ctx.shared.other == 1",
+      "!(kong.ctx.shared.other == 1 && false)",
       "!(false && http.headers.x_absent.contains('a'))", "['a', 'b'].exists(s, s == 'b' || kong.ctx.shared.other)",
-      "!['a', 'b'].all(s, s == 'a' && kong.ctx.shared.on) || true", "http.path_segments.exists(s, s == 'skip' || s.matches('x') && plugins.acl.is_matched)",
+      "!['a', 'b'].all(s, s == 'a' && kong.ctx.shared.on) || true",
+      "http.path_segments.exists(s, s == 'skip' || s.matches('x') && plugins.acl.is_matched)",
     ] {
       #expect(try Condition(source).evaluate(SampleContext.usual), "\(source)")
     }
@@ -56,7 +62,10 @@ import Testing
       ("http.headers.x_absent.matches('a')", "matches() needs a string, but http.headers.x_absent is null"),
       ("kong.ctx.shared.other == 1", "kong.ctx.shared.other does not exist; ask has(kong.ctx.shared.other) first"),
       ("kong.ctx.shared.other == 'x'", "kong.ctx.shared.other does not exist; ask has(kong.ctx.shared.other) first"),
-      ("principal.metadata.other == 'x'", "principal.metadata has no key 'other'; ask has(principal.metadata.other) first"),
+      (
+        "principal.metadata.other == 'x'",
+        "principal.metadata has no key 'other'; ask has(principal.metadata.other) first"
+      ),
       ("plugins.acl.is_matched", "a condition needs a boolean, but plugins.acl.is_matched is null"),
       ("!plugins.acl.is_matched", "'!' needs a boolean, but plugins.acl.is_matched is null"),
       ("true && plugins.acl.is_matched", "'&&' needs a boolean, but plugins.acl.is_matched is null"),
@@ -65,11 +74,17 @@ import Testing
       ("kong.ctx.shared.user.size.x == 1", "'.size' needs a map, but kong.ctx.shared.user is a string"),
       ("http.path_segments[2] == 'x'", "http.path_segments has 2 elements, none at 2"),
       ("http.path_segments[-1] == 'x'", "http.path_segments has 2 elements, none at -1"),
-      ("http.headers_list.x_absent.exists(x, x == 'a')", "exists() needs a list, but http.headers_list.x_absent is null"),
+      (
+        "http.headers_list.x_absent.exists(x, x == 'a')",
+        "exists() needs a list, but http.headers_list.x_absent is null"
+      ),
       ("'a' in http.headers_list.x_absent", "'in' needs a list, but http.headers_list.x_absent is null"),
       ("size(http.headers.x_absent) == 0", "size() needs a string, list or map, but http.headers.x_absent is null"),
       ("http.headers.x_absent + 'a' == 'a'", "'+' needs a string, but http.headers.x_absent is null"),
-      ("http.path_segments.all(s, kong.ctx.shared.score)", "all() needs a boolean, but kong.ctx.shared.score is a number"),
+      (
+        "http.path_segments.all(s, kong.ctx.shared.score)",
+        "all() needs a boolean, but kong.ctx.shared.score is a number"
+      ),
     ])
   func runtimeErrors(_ source: String, _ reason: String) throws {
     let condition = try Condition(source)

@@ -60,7 +60,8 @@ extension ConditionCompiler {
     default: throw text.position.error("\(user) needs a string, but found \(subject.type.name)")
     }
     let argument = try compile(part, as: .string, for: user)
-    if case .field(let field) = subject.node, subject.type == .string, case .constant(.string(let text)) = argument.node {
+    if case .field(let field) = subject.node, subject.type == .string, case .constant(.string(let text)) = argument.node
+    {
       return (.fieldTest(test, field, Array(text.utf8)), .bool)
     }
     return (.stringTest(test, subject.node, argument.node), .bool)

@@ -12,16 +12,15 @@ extension ConditionCompiler {
 
   mutating func compileName(_ syntax: SyntaxNode) throws(ConditionSyntaxError) -> Typed {
     if let names = names(syntax) {
-      let position = start(of: syntax)
       let resolution: ConditionFieldNames.Resolution
       do {
         resolution = try ConditionFieldNames.resolve(names)
       } catch {
-        throw position.error(error.reason(names.joined(separator: ".")))
+        throw syntax.position.error(error.reason(names.joined(separator: ".")))
       }
       var typed: Typed = (.field(resolution.field), resolution.type)
       for name in names[resolution.length...] {
-        typed = try member(name, of: typed, position)
+        typed = try member(name, of: typed, syntax.position)
       }
       return typed
     }
@@ -36,14 +35,8 @@ extension ConditionCompiler {
     }
   }
 
-  private func start(of syntax: SyntaxNode) -> SourcePosition {
-    switch syntax.kind {
-    case .select(let base, _), .index(let base, _): start(of: base)
-    default: syntax.position
-    }
-  }
-
-  private func member(_ name: String, of base: Typed, _ position: SourcePosition) throws(ConditionSyntaxError) -> Typed {
+  private func member(_ name: String, of base: Typed, _ position: SourcePosition) throws(ConditionSyntaxError) -> Typed
+  {
     guard base.type.mayBe(.map) else {
       throw position.error("\(base.node.label) is \(base.type.name) and has no member '\(name)'")
     }

@@ -71,7 +71,9 @@ struct ConditionCompiler {
 
   // MARK: Operators
 
-  private mutating func booleans(_ operands: [SyntaxNode], _ user: String) throws(ConditionSyntaxError) -> [ConditionNode] {
+  private mutating func booleans(_ operands: [SyntaxNode], _ user: String) throws(ConditionSyntaxError)
+    -> [ConditionNode]
+  {
     var nodes: [ConditionNode] = []
     for operand in operands { nodes.append(try compile(operand, as: .bool, for: user).node) }
     return nodes

@@ -126,8 +126,12 @@ struct ConditionEvaluator<Context: ConditionContext> {
       default: break
       }
     }
-    guard case .string(var text) = textValue else { throw Self.wrong("\(test.rawValue)()", "a string", text, textValue) }
-    guard case .string(var part) = partValue else { throw Self.wrong("\(test.rawValue)()", "a string", part, partValue) }
+    guard case .string(var text) = textValue else {
+      throw Self.wrong("\(test.rawValue)()", "a string", text, textValue)
+    }
+    guard case .string(var part) = partValue else {
+      throw Self.wrong("\(test.rawValue)()", "a string", part, partValue)
+    }
     return text.withUTF8 { text in
       part.withUTF8 { part in test.holds(UnsafeRawBufferPointer(text), UnsafeRawBufferPointer(part)) }
     }
@@ -252,7 +256,9 @@ struct ConditionEvaluator<Context: ConditionContext> {
 
   // MARK: Macros
 
-  private mutating func elements(_ node: ConditionNode, _ user: String) throws(ConditionRuntimeError) -> [ConditionValue] {
+  private mutating func elements(_ node: ConditionNode, _ user: String) throws(ConditionRuntimeError)
+    -> [ConditionValue]
+  {
     let elements: [ConditionValue]
     switch try value(node) {
     case .list(let list): elements = list

@@ -48,7 +48,9 @@ struct ConditionLexer {
 
   // MARK: Symbols
 
-  private mutating func symbol(_ scalar: Unicode.Scalar, from start: SourcePosition) throws(ConditionSyntaxError) -> Token {
+  private mutating func symbol(_ scalar: Unicode.Scalar, from start: SourcePosition) throws(ConditionSyntaxError)
+    -> Token
+  {
     let pair = peek(1).map { String(scalar) + String($0) } ?? ""
     switch pair {
     case "&&", "||", "==", "!=", "<=", ">=":
@@ -88,7 +90,8 @@ struct ConditionLexer {
     }
     let isHex = text.hasPrefix("0x") || text.hasPrefix("0X")
     let digits = isHex ? String(text.dropFirst(2)) : text
-    guard digits.unicodeScalars.allSatisfy({ isHex ? $0.properties.isASCIIHexDigit : Self.isDigit($0) }), !digits.isEmpty
+    guard digits.unicodeScalars.allSatisfy({ isHex ? $0.properties.isASCIIHexDigit : Self.isDigit($0) }),
+      !digits.isEmpty
     else { throw start.error("'\(text)' is not an integer") }
     guard let value = Int64((negative ? "-" : "") + digits, radix: isHex ? 16 : 10) else {
       throw start.error("the number \(negative ? "-" : "")\(text) does not fit into 64 bits")

@@ -72,14 +72,13 @@ struct ConditionParser {
           let arguments = try list(closedBy: ")")
           left = try node(.call(name, target: left, arguments: arguments), start, [left] + arguments)
         } else {
-          left = try node(.select(left, name), start, [left])
+          left = try node(.select(left, name), left.position, [left])
         }
       } else if token == .symbol("[") {
-        let start = position
         try advance()
         let index = try expression()
         try expect("]")
-        left = try node(.index(left, index), start, [left, index])
+        left = try node(.index(left, index), left.position, [left, index])
       } else {
         return left
       }
