@@ -1,7 +1,7 @@
 /// Brings a request path into the form that routes are matched against and that plugins see.
 ///
-/// Source: Kong fact, proxy-behaviour §2: escapes of characters without a reserved meaning are decoded, the hexadecimal
-/// digits of the others become upper case, slashes are merged and dot segments removed (RFC 3986 §6.2.2).
+/// Source: Kong fact, proxy-behaviour §2: escapes of characters without a reserved meaning are decoded, the
+/// hexadecimal digits of the others become upper case, slashes are merged and dot segments removed (RFC 3986 §6.2.2).
 public enum PathNormalizer {
   /// Why a path is refused with 400.
   public enum Failure: Error, Sendable, Hashable {

@@ -24,8 +24,10 @@ import Testing
   @Test(
     "paths that are broken or leave the root are refused",
     arguments: [
-      ("", PathNormalizer.Failure.notAbsolute), ("x/y", .notAbsolute), ("*", .notAbsolute), ("/n/y%4", .malformedEscape),
-      ("/%", .malformedEscape), ("/%zz", .malformedEscape), ("/%+1", .malformedEscape), ("/a%00b", .nul), ("/a\0", .nul),
+      ("", PathNormalizer.Failure.notAbsolute), ("x/y", .notAbsolute), ("*", .notAbsolute),
+      ("/n/y%4", .malformedEscape),
+      ("/%", .malformedEscape), ("/%zz", .malformedEscape), ("/%+1", .malformedEscape), ("/a%00b", .nul),
+      ("/a\0", .nul),
       ("/../x", .aboveRoot), ("/..", .aboveRoot), ("/a/../..", .aboveRoot), ("/a//../../b", .aboveRoot),
       ("/%2e%2e/x", .aboveRoot), ("/a/..%2f..%2fx", .aboveRoot), ("/a%2F..%2F../..", .aboveRoot),
     ])
@@ -41,7 +43,8 @@ import Testing
     var random = SeededGenerator(seed: 7)
     let pieces = ["/", "/", ".", "..", "%2e", "%2F", "%41", "%25", "a", "b", "é", "%", "%c3", "?", "//", "%20"]
     for _ in 0..<4000 {
-      let path = "/" + (0..<Int.random(in: 0..<9, using: &random)).map { _ in pieces.randomElement(using: &random)! }.joined()
+      let path =
+        "/" + (0..<Int.random(in: 0..<9, using: &random)).map { _ in pieces.randomElement(using: &random)! }.joined()
       var once: [UInt8] = []
       do {
         try Array(path.utf8).withUnsafeBytes { _ = try PathNormalizer.normalize($0, into: &once) }

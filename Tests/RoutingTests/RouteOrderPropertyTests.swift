@@ -87,7 +87,8 @@ import Testing
 
   private static func request(_ random: inout SeededGenerator) -> Request {
     let pieces = ["/", "/a", "/b", "/A", "/ab", "c", "/é", "x", "/c"]
-    let path = "/" + (0..<Int.random(in: 0...4, using: &random)).map { _ in pieces.randomElement(using: &random)! }.joined()
+    let path =
+      "/" + (0..<Int.random(in: 0...4, using: &random)).map { _ in pieces.randomElement(using: &random)! }.joined()
     let host = ["a.test", "b.test", "x.a.test", "a.org", "b.a.com", "c.test", ""].randomElement(using: &random)!
     let port = [8000, 9000].randomElement(using: &random)!
     return Request(
@@ -95,7 +96,8 @@ import Testing
       host: host + ["", "", ":8000", ":9000"].randomElement(using: &random)!, port: port,
       path: path.replacing("//", with: "/"),
       headers: some([("X-A", "1"), ("x-b", "3"), ("x-b", "9"), ("X-C", "V7"), ("x-a", "z")], 0.6, &random),
-      sni: Bool.random(using: &random) ? nil : ["a.test", "b.test", "b.org", "z.org", ""].randomElement(using: &random)!)
+      sni: Bool.random(using: &random)
+        ? nil : ["a.test", "b.test", "b.org", "z.org", ""].randomElement(using: &random)!)
   }
 }
 

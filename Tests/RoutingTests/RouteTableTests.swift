@@ -5,7 +5,9 @@ import Testing
 @Suite struct RouteTableTests {
   @Test("the longest plain prefix wins, without regard to segments but to case")
   func prefixes() throws {
-    let table = try Table(["pre": .init(paths: ["/pre"]), "long": .init(paths: ["/pre/long"]), "slash": .init(paths: ["/slash/"])])
+    let table = try Table([
+      "pre": .init(paths: ["/pre"]), "long": .init(paths: ["/pre/long"]), "slash": .init(paths: ["/slash/"]),
+    ])
     #expect(table.route("/pre") == "pre")
     #expect(table.route("/pre/lon") == "pre")
     #expect(table.route("/pre/longest") == "long")
@@ -115,17 +117,20 @@ import Testing
     #expect(try winner(.init(paths: [long]), .init(paths: ["/p"], methods: ["GET"])) == "right")
     #expect(try winner(.init(paths: [long], hosts: ["*.test"]), .init(paths: ["/p"], hosts: ["c.test"])) == "right")
     #expect(
-      try winner(.init(paths: ["/p"], hosts: ["c.test"]), .init(paths: ["/p"], hosts: ["*.test"], headers: ["x-c": ["1"]]))
+      try winner(
+        .init(paths: ["/p"], hosts: ["c.test"]), .init(paths: ["/p"], hosts: ["*.test"], headers: ["x-c": ["1"]]))
         == "right")
     #expect(
       try winner(.init(paths: ["/p"], hosts: ["c.test", "*.test"]), .init(paths: [long], hosts: ["*.test"])) == "right")
-    #expect(try winner(.init(paths: [long], methods: ["GET"]), .init(paths: ["/p"], headers: ["x-c": ["1"]])) == "right")
+    #expect(
+      try winner(.init(paths: [long], methods: ["GET"]), .init(paths: ["/p"], headers: ["x-c": ["1"]])) == "right")
     #expect(
       try winner(
         .init(paths: ["~/p/[a-z]+"], headers: ["x-c": ["1"]], regexPriority: 100),
         .init(paths: ["/p"], headers: ["x-c": ["1"], "x-d": ["1"]])) == "right")
     #expect(try winner(.init(paths: [long]), .init(paths: ["~/p"])) == "right")
-    #expect(try winner(.init(paths: ["~/p/.*"], regexPriority: 1), .init(paths: ["~/p"], regexPriority: 8192)) == "right")
+    #expect(
+      try winner(.init(paths: ["~/p/.*"], regexPriority: 1), .init(paths: ["~/p"], regexPriority: 8192)) == "right")
     #expect(try winner(.init(paths: ["/p"], regexPriority: 9), .init(paths: ["/p/a"])) == "right")
     #expect(
       try winner(.init(hosts: ["c.test"]), .init(paths: ["/p"], methods: ["GET"], headers: ["x-c": ["1"]])) == "right")
@@ -157,7 +162,9 @@ import Testing
 
   @Test("a route with several paths takes part with each kind and length")
   func severalPaths() throws {
-    let table = try Table(["a": .init(paths: ["/mx", "/mx/very/long", #"~/mx/r\d+$"#]), "b": .init(paths: ["/mx/very"])])
+    let table = try Table([
+      "a": .init(paths: ["/mx", "/mx/very/long", #"~/mx/r\d+$"#]), "b": .init(paths: ["/mx/very"]),
+    ])
     #expect(table.route("/mx/ab") == "a")
     #expect(table.route("/mx/very/long/x") == "a")
     #expect(table.match("/mx/very/long/x")?.matchedLength == 13)
