@@ -6,6 +6,14 @@ import NIOTLS
 import PluginKit
 import Routing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// The proxy: its listeners, its event loops and the configuration they run.
 ///
 /// Each loop has listening sockets of its own on every address (`SO_REUSEPORT`), so that a connection is accepted,
@@ -93,6 +101,8 @@ public final class ProxyServer: Sendable {
     return bound
   }
 
+  private static let reusePort = NIOBSDSocket.Option(rawValue: SO_REUSEPORT)
+
   private static func isUnsupportedOption(_ error: IOError) -> Bool {
     error.errnoCode == ENOPROTOOPT || error.errnoCode == EOPNOTSUPP
   }
@@ -106,7 +116,7 @@ public final class ProxyServer: Sendable {
     var bootstrap = ServerBootstrap(group: group, childGroup: children)
       .serverChannelOption(.backlog, value: listener.backlog)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-    if sharesPort { bootstrap = bootstrap.serverChannelOption(.socketOption(.so_reuseport), value: 1) }
+    if sharesPort { bootstrap = bootstrap.serverChannelOption(.socketOption(Self.reusePort), value: 1) }
     bootstrap =
       bootstrap
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
