@@ -50,7 +50,8 @@ struct SettingsValueTests {
 
   @Test("headers are named alone, in groups, in any case, or off")
   func headers() {
-    let set = value(SettingKind<ResponseHeaderSet>.responseHeaders, "via, Advanced_Latency_Tokens,x-kong-upstream-status")
+    let text = "via, Advanced_Latency_Tokens,x-kong-upstream-status"
+    let set = value(SettingKind<ResponseHeaderSet>.responseHeaders, text)
     #expect(set?.tokens.count == 9)
     #expect(set?.contains(.server) == false)
     #expect(value(SettingKind<ResponseHeaderSet>.responseHeaders, "off")?.tokens.isEmpty == true)

@@ -3,8 +3,8 @@ import Foundation
 extension GatewaySettings {
   private static let environmentPrefixes = ["SLUICE_", "KONG_"]
 
-  /// Reads the settings: `SLUICE_*` environment variables come before `KONG_*` ones, these before the file, and the file
-  /// before the defaults. An empty value counts as not given.
+  /// Reads the settings: `SLUICE_*` environment variables come before `KONG_*` ones, these before the file, and the
+  /// file before the defaults. An empty value counts as not given.
   ///
   /// - Returns: the settings, and a sentence for each name that is unknown or not served.
   /// - Throws: every bad value at once, each with its origin and what is accepted.
