@@ -1,5 +1,4 @@
 import EntityModel
-import Foundation
 
 /// Everything the Admin API, the router builder and the cluster need from a store of entities.
 ///
@@ -66,14 +65,12 @@ extension EntityKey {
   /// - Parameter text: a path segment, percent-decoded.
   /// - Throws: `.invalidPrimaryKey` for a text that is no UUID when the kind has no endpoint key.
   public init(parsing text: String, of kind: EntityDefinition) throws(EntityError) {
-    if text.utf8.count == 36, UUID(uuidString: text) != nil {
+    if UUIDText.isUUID(text) {
       self = .id(text.lowercased())
     } else if kind.endpointKey != nil || kind.name == "certificates" {
       self = .endpointKey(text)
     } else {
-      throw EntityError(
-        code: .invalidPrimaryKey, message: "invalid primary key: '{id=\"expected a valid UUID\"}'",
-        fields: ["id": "expected a valid UUID"])
+      throw .invalidPrimaryKey()
     }
   }
 }
@@ -108,12 +105,10 @@ public struct PageRequest: Sendable {
   /// - Throws: `.invalidSize` with Kong's texts.
   public static func size(parsing text: String) throws(EntityError) -> Int {
     guard let number = Double(text) else {
-      throw EntityError(code: .invalidSize, message: "size must be a number")
+      throw .invalidSize(isNumber: false)
     }
     guard let size = Int(exactly: number), sizes.contains(size) else {
-      throw EntityError(
-        code: .invalidSize,
-        message: "size must be an integer between \(sizes.lowerBound) and \(sizes.upperBound)")
+      throw .invalidSize(isNumber: true)
     }
     return size
   }
@@ -156,6 +151,6 @@ public enum TagFilter: Sendable, Hashable {
   }
 
   private static func invalid(_ reason: String) -> EntityError {
-    EntityError(code: .invalidOptions, message: "invalid option (tags: \(reason))", fields: ["tags": .string(reason)])
+    .invalidOptions(["tags": reason])
   }
 }

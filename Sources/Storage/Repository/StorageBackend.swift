@@ -30,6 +30,9 @@ public protocol StorageReader {
   /// Rows in the order of primary keys.
   func rows(_ query: RowQuery, of kind: EntityDefinition) throws(EntityError) -> [EntityFields]
 
+  /// The id of the row with the same composite key, absent parts counting as equal.
+  func id(ofKey row: EntityFields, of kind: EntityDefinition) throws(EntityError) -> String?
+
   func count(where fields: [String: String], of kind: EntityDefinition) throws(EntityError) -> Int
 
   /// Tags in the order of entity kind, id and tag, after the given row.
@@ -37,6 +40,9 @@ public protocol StorageReader {
 
   /// How often the named part of the data was written, ever.
   func revision(of part: RevisionPart) throws(EntityError) -> UInt64
+
+  /// A value that belongs to the store as a whole, for example its `cluster_id`.
+  func parameter(_ name: String) throws(EntityError) -> String?
 }
 
 /// Writing within one transaction. Valid only inside the closure that got it.
@@ -47,6 +53,7 @@ public protocol StorageTransaction: StorageReader {
   /// Removes the row and those that hang on it by a cascading foreign field.
   func delete(id: String, from kind: EntityDefinition) throws(EntityError)
   func advanceRevision(of part: RevisionPart) throws(EntityError)
+  func setParameter(_ name: String, to value: String) throws(EntityError)
 }
 
 /// What revisions are counted for.

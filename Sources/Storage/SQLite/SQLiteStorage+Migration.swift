@@ -2,12 +2,12 @@ import EntityModel
 import GRDB
 
 extension SQLiteStorage {
-  /// Changes of the store that declarations do not say: tables that belong to no entity and changes of stored values.
+  /// Changes of the store that declarations do not say: tables that belong to no entity, and changes of stored values.
   ///
   /// Steps are only ever appended. Tables and columns of entities come from `reconcile`.
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
-    migrator.registerMigration("1 tags, revisions, parameters and data planes") { database in
+    migrator.registerMigration("1 tags, revisions and parameters") { database in
       try database.execute(
         sql: """
           CREATE TABLE tags (
@@ -24,11 +24,6 @@ extension SQLiteStorage {
           CREATE TABLE parameters (
             name TEXT NOT NULL PRIMARY KEY,
             value TEXT NOT NULL
-          ) WITHOUT ROWID;
-          CREATE TABLE clustering_data_planes (
-            id TEXT NOT NULL PRIMARY KEY,
-            expires_at INTEGER NOT NULL,
-            body TEXT NOT NULL
           ) WITHOUT ROWID;
           """)
     }

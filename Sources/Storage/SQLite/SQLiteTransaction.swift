@@ -38,6 +38,18 @@ struct SQLiteTransaction: StorageTransaction {
     }
   }
 
+  func id(ofKey row: EntityFields, of kind: EntityDefinition) throws(EntityError) -> String? {
+    let layout = try layout(of: kind)
+    guard !layout.compositeKey.isEmpty else { return nil }
+    let texts = layout.compositeKey.map { column in
+      TableLayout.columnText(row[column.field], isReference: column.reference != nil) ?? ""
+    }
+    return try attempt {
+      try String.fetchOne(
+        database.cachedStatement(sql: layout.keySQL), arguments: StatementArguments(texts))
+    }
+  }
+
   func tagRows(matching tag: String?, after: TagRow?, limit: Int) throws(EntityError) -> [TagRow] {
     var conditions: [String] = []
     var arguments: [any DatabaseValueConvertible] = []
@@ -69,7 +81,22 @@ struct SQLiteTransaction: StorageTransaction {
     }
   }
 
+  func parameter(_ name: String) throws(EntityError) -> String? {
+    try attempt {
+      try String.fetchOne(
+        database.cachedStatement(sql: "SELECT value FROM parameters WHERE name = ?"), arguments: [name])
+    }
+  }
+
   // MARK: Writing
+
+  func setParameter(_ name: String, to value: String) throws(EntityError) {
+    try attempt {
+      try database.cachedStatement(
+        sql: "INSERT INTO parameters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+      ).execute(arguments: [name, value])
+    }
+  }
 
   func insert(_ row: EntityFields, into kind: EntityDefinition) throws(EntityError) {
     let layout = try layout(of: kind)

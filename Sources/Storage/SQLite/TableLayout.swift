@@ -15,11 +15,12 @@ struct TableLayout: Sendable {
   let table: String
   let columns: [Column]
   /// Columns of the composite key, in the order of the declaration.
-  let compositeKey: [String]
+  let compositeKey: [Column]
   let hasTags: Bool
   let selectList: String
   let insertSQL: String
   let updateSQL: String
+  let keySQL: String
 
   private let columnsByField: [String: Column]
 
@@ -44,7 +45,10 @@ struct TableLayout: Sendable {
     columnsByField = Dictionary(columns.map { ($0.field, $0) }, uniquingKeysWith: { first, _ in first })
     table = kind.name
     let byField = columnsByField
-    compositeKey = kind.compositeUnique.compactMap { byField[$0]?.name }
+    compositeKey = kind.compositeUnique.compactMap { byField[$0] }
+    keySQL =
+      "SELECT id FROM \(quoted(kind.name)) WHERE "
+      + compositeKey.map { "COALESCE(\(quoted($0.name)), '') = ?" }.joined(separator: " AND ")
     hasTags = kind.schema["tags"] != nil
     let referring = columns.filter { $0.reference != nil }
     selectList = (["id", "body"] + referring.map { quoted($0.name) }).joined(separator: ", ")
@@ -99,7 +103,7 @@ struct TableLayout: Sendable {
     }
     if compositeKey.count > 1 {
       // Absent parts count as equal, as in Kong's cache keys; SQL's NULLs would all differ.
-      let parts = compositeKey.map { "COALESCE(\(quoted($0)), '')" }
+      let parts = compositeKey.map { "COALESCE(\(quoted($0.name)), '')" }
       statements.append(
         "CREATE UNIQUE INDEX IF NOT EXISTS \(quoted("\(table)_key")) ON \(quoted(table)) "
           + "(\(parts.joined(separator: ", ")))")
