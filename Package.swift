@@ -26,18 +26,19 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
   ],
   targets: [
-    // Layer 0: C libraries.
+    // Layer 0: C libraries, and the Swift face of RE2.
     .systemLibrary(name: "CLuaJIT", pkgConfig: "luajit", providers: [.apt(["libluajit2-5.1-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLuaBridge", dependencies: ["CLuaJIT"]),
     .target(name: "CRegex", linkerSettings: [.linkedLibrary("re2")]),
+    .target(name: "Patterns", dependencies: ["CRegex"], swiftSettings: settings),
 
     // Layer 1: pure values.
-    .target(name: "Expressions", dependencies: ["CRegex"], swiftSettings: settings),
+    .target(name: "Expressions", dependencies: ["Patterns"], swiftSettings: settings),
     .target(
       name: "EntityModel",
       dependencies: [
-        "CRegex",
+        "Patterns",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "X509", package: "swift-certificates"),
@@ -46,7 +47,9 @@ let package = Package(
       swiftSettings: settings),
 
     // Layer 2: what the parts of layer 3 share.
-    .target(name: "Routing", dependencies: ["CRegex", "EntityModel"], swiftSettings: settings),
+    .target(
+      name: "Routing", dependencies: ["Patterns", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: settings),
     .target(
       name: "PluginKit",
       dependencies: [
@@ -132,6 +135,7 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
       ],
       path: "Tests/GatewayTesting", swiftSettings: settings),
+    .testTarget(name: "PatternsTests", dependencies: ["Patterns"], swiftSettings: settings),
     .testTarget(name: "ExpressionsTests", dependencies: ["Expressions"], swiftSettings: settings),
     .testTarget(name: "EntityModelTests", dependencies: ["EntityModel"], swiftSettings: settings),
     .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: settings),

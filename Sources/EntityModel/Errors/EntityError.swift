@@ -6,6 +6,8 @@ public struct EntityError: Error, Sendable, Hashable {
   public var message: String
   /// The `fields` member, or `options` for `invalidOptions`.
   public var fields: [String: JSONValue]
+  /// What follows the code's name in the `name` member (`invalid unique name`).
+  var nameSuffix: String?
 
   public init(code: Code, message: String, fields: [String: JSONValue] = [:]) {
     self.code = code
