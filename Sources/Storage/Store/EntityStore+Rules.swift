@@ -96,12 +96,13 @@ extension EntityStore {
       if wanted.remove(name) == nil { try transaction.delete(id: sniID, from: .snis) }
     }
     for name in wanted.sorted() {
+      let sni: EntityFields
       do {
-        let sni = try intake.inserting(["name": .string(name), "certificate": ["id": .string(id)]], of: .snis)
-        try transaction.insert(sni, into: .snis)
-      } catch let violations as SchemaViolations {
-        throw refuse(violations.fields["name"]?.string ?? "'\(name)' is not a server name")
+        sni = try intake.inserting(["name": .string(name), "certificate": ["id": .string(id)]], of: .snis)
+      } catch {
+        throw refuse(error.fields["name"]?.string ?? "'\(name)' is not a server name")
       }
+      try transaction.insert(sni, into: .snis)
     }
   }
 }
