@@ -70,7 +70,13 @@ let package = Package(
 
     // Layer 3: the parts; they never import one another.
     .target(
-      name: "LuaRuntime", dependencies: ["CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel"],
+      name: "LuaRuntime",
+      dependencies: [
+        "CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
       swiftSettings: settings),
     .target(name: "BundledPlugins", dependencies: ["PluginKit", "EntityModel"], swiftSettings: settings),
     .target(
@@ -140,7 +146,10 @@ let package = Package(
     .testTarget(name: "EntityModelTests", dependencies: ["EntityModel"], swiftSettings: settings),
     .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: settings),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
-    .testTarget(name: "LuaRuntimeTests", dependencies: ["LuaRuntime"], swiftSettings: settings),
+    .testTarget(
+      name: "LuaRuntimeTests",
+      dependencies: ["LuaRuntime", .product(name: "NIOEmbedded", package: "swift-nio")],
+      swiftSettings: settings),
     .testTarget(
       name: "ProxyTests",
       dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],

@@ -25,6 +25,10 @@ public final class RequestContext {
   /// Address of the listening socket the client reached.
   public var localIP = ""
   public var localPort = 0
+  /// Port under which the listener is reached from outside, where a port map says that it differs from `localPort`.
+  public var publishedPort: Int?
+  /// The peer is in `trusted_ips`: its `X-Forwarded-*` headers are believed.
+  public var isPeerTrusted = false
   public var isTLS = false
   /// Server name of the TLS handshake.
   public var tlsServerName: String?
