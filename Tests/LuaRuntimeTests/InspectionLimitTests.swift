@@ -5,7 +5,7 @@ import Testing
 
 /// Texts that try to keep the machine busy, to fill its memory or to get out of the sandbox.
 @Suite struct InspectionLimitTests {
-  static let limits = LuaPluginInspector.Limits(time: .milliseconds(200), memoryBytes: 16 << 20)
+  static let limits = LuaPluginInspector.Limits(time: .milliseconds(100), memoryBytes: 16 << 20)
   static let inspector = LuaPluginInspector(limits: limits)
 
   static func message(handler: String) -> String? {
@@ -31,7 +31,7 @@ import Testing
     let clock = ContinuousClock()
     let start = clock.now
     let message = Self.message(handler: handler)
-    #expect(message?.hasPrefix("the chunk did not end within 200 ms") == true, "\(message ?? "accepted")")
+    #expect(message?.hasPrefix("the chunk did not end within 100 ms") == true, "\(message ?? "accepted")")
     #expect(clock.now - start < .seconds(10))
   }
 
@@ -39,7 +39,7 @@ import Testing
   func lineOfLoop() {
     #expect(
       Self.message(handler: "local x = 1\nwhile x do end")
-        == "the chunk did not end within 200 ms (it was stopped in line 2); code outside of functions runs when the "
+        == "the chunk did not end within 100 ms (it was stopped in line 2); code outside of functions runs when the "
         + "plugin is loaded and must come to an end")
   }
 

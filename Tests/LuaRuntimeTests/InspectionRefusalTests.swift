@@ -177,7 +177,8 @@ import Testing
           + "(line 1); declare the rule with the schema's own checks, or validate the value in the handler"
       ),
       (
-        "return { name = 'probe', fields = { { config = { type = 'record', fields = { { a = { type = 'array' } } } } } } }",
+        "return { name = 'probe', fields = { { config = { type = 'record', fields = { "
+          + "{ a = { type = 'array' } } } } } } }",
         "config.a: field of type 'array' must declare 'elements'"
       ),
       (
