@@ -44,7 +44,7 @@ struct AdminAPIRunTests {
   @Test("an address that cannot be bound ends the service with an error")
   func addressInUse() async throws {
     var rig = AdminRig()
-    rig.configuration.addresses = [.init(host: "256.256.256.256", port: 0)]
+    rig.configuration.addresses = [.init(host: "192.0.2.1", port: 0)]
     let configuration = rig.configuration
     try await rig.withRepository { repository in
       let api = AdminAPI(

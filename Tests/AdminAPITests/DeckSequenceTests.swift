@@ -122,7 +122,7 @@ struct DeckSequenceTests {
 
   @Test("a first apply creates everything, a second changes nothing, reset removes all")
   func applyTwiceAndReset() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       try await ping(admin)
       #expect(try await apply(admin) == ["custom-plugins", "services", "routes", "plugins", "plugins"])
       #expect(try await apply(admin).isEmpty)
@@ -146,7 +146,7 @@ struct DeckSequenceTests {
 
   @Test("a plugin that does not load is refused with the field and the Lua line")
   func refusedDefinition() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let refused = try await admin.call(
         "POST", "/custom-plugins", ["name": "replaceme", "schema": "return {}", "handler": "return {}"])
       #expect(refused.status == 400 && refused["code"] == 2)
@@ -157,7 +157,7 @@ struct DeckSequenceTests {
 
   @Test("a clone follows its reference at once, and its priority stays null unless given")
   func clones() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let unknown = try await admin.call("POST", "/cloned-plugins", ["name": "twice", "ref": "nope"])
       #expect((400..<500).contains(unknown.status))
     }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Hostile input never crashes and is never answered 500")
 struct HostileInputTests {
-  private static let paths = [
+  static let oddPaths = [
     "/services/%00", "/services/%ff%fe", "/services/a%00b", "/services/%zz", "/services/%", "/services/%2",
     "/services/\(String(repeating: "a", count: 60000))", "/services/%2e%2e%2f", "/consumers/'%20OR%201=1--",
     "/services/..;/", "/tags/%00", "/tags/%f0%9f%92%a9", "/schemas/%00", "/schemas/plugins/%27",
@@ -17,9 +17,9 @@ struct HostileInputTests {
     "/debug/node/log-level/%00", "/workspaces/%ff", "/clustering/data-planes?size=99999999999999999999",
   ]
 
-  @Test("odd paths and queries", arguments: paths)
+  @Test("odd paths and queries", arguments: oddPaths)
   func paths(path: String) async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       for method in ["GET", "DELETE", "PATCH", "PUT", "OPTIONS", "HEAD"] {
         let body: JSONValue? = method == "PATCH" || method == "PUT" ? ["host": "a.b"] : nil
         #expect(try await admin.call(method, path, body).status < 500, "\(method) \(path)")
@@ -27,7 +27,7 @@ struct HostileInputTests {
     }
   }
 
-  private static let bodies: [[UInt8]] = [
+  static let oddBodies: [[UInt8]] = [
     Array(String(repeating: "[", count: 100_000).utf8), Array(String(repeating: "{\"a\":", count: 100_000).utf8),
     Array("{\"host\":\"a\\u0000b\"}".utf8), Array("{\"host\":\"\\ud800\"}".utf8), [0x7B, 0x22, 0xFF, 0x22, 0x7D],
     Array("{\"port\":1e400}".utf8), Array("{\"port\":123456789012345678901234567890}".utf8), [0], [],
@@ -44,10 +44,10 @@ struct HostileInputTests {
     Array("{\"target\":\"[::1]:99999999\",\"weight\":1e30}".utf8),
   ]
 
-  @Test("odd bodies in every encoding, for every entity", arguments: bodies.indices)
+  @Test("odd bodies in every encoding, for every entity", arguments: oddBodies.indices)
   func bodies(index: Int) async throws {
-    let body = Self.bodies[index]
-    try await AdminRig().run { admin in
+    let body = Self.oddBodies[index]
+    try await AdminRig().run { (admin) async throws in
       for kind in EntityCatalogue.all {
         guard let path = kind.adminPath else { continue }
         for type in [
@@ -70,7 +70,7 @@ struct HostileInputTests {
   func largeBody() async throws {
     var rig = AdminRig()
     rig.configuration.maximumBodySize = 1000
-    try await rig.run { admin in
+    try await rig.run { (admin) async throws in
       let body = "{\"host\":\"\(String(repeating: "a", count: 2000))\"}"
       let answer = try await admin.send("POST", "/services", body: body, type: "application/json")
       #expect(answer.status == 413 && answer["message"]?.string?.contains("1000 bytes") == true)

@@ -8,7 +8,7 @@ import Testing
 struct NodeEndpointsTests {
   @Test("the root document tells Kong's version, Sluice's own, and the plugins")
   func root() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       try await admin.call("POST", "/plugins", ["name": "correlation-id"])
       let root = try await admin.call("GET", "/")
       #expect(root.status == 200 && root["version"] == "3.15.0.0" && root["tagline"] == "Welcome to kong")
@@ -22,7 +22,7 @@ struct NodeEndpointsTests {
 
   @Test("the status tells of database, memory in the unit asked for, and requests")
   func status() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let status = try await admin.call("GET", "/status")
       #expect(status["database.reachable"] == true && status["server.total_requests"] == 7)
       #expect(status["memory.workers_lua_vms.1"] == ["pid": 2, "http_allocated_gc": "1.50 MiB"])
@@ -40,7 +40,7 @@ struct NodeEndpointsTests {
 
   @Test("schemas are shown and validate without storing")
   func schemas() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let services = try await admin.call("GET", "/schemas/services")
       #expect(services["fields"]?.array?.contains { $0["retries"]?["default"] == 5 } == true)
       #expect(try await admin.call("GET", "/schemas/plugins/rate-limiting")["fields"]?.array?.count == 2)
@@ -59,7 +59,7 @@ struct NodeEndpointsTests {
 
   @Test("HEAD is GET without its body; OPTIONS names the methods")
   func headAndOptions() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let get = try await admin.call("GET", "/services")
       let head = try await admin.call("HEAD", "/services")
       #expect(head.status == 200 && head.text.isEmpty && head.header("Content-Length") == get.header("Content-Length"))
@@ -76,7 +76,7 @@ struct NodeEndpointsTests {
 
   @Test("methods, paths and bodies that do not fit get Kong's answers")
   func refusals() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       for (method, path) in [("PATCH", "/services"), ("DELETE", "/services"), ("POST", "/services/x"),
         ("POST", "/status"), ("GET", "/schemas/plugins/validate"), ("PROPFIND", "/services"), ("POST", "/"),
       ] {
@@ -102,7 +102,7 @@ struct NodeEndpointsTests {
 
   @Test("every answer has the common headers, the settings permitting")
   func commonHeaders() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let answer = try await admin.send("GET", "/nope", body: nil, type: nil, headers: [.origin: "http://a.example"])
       #expect(answer.header("Content-Type") == "application/json; charset=utf-8")
       #expect(answer.header("Access-Control-Allow-Origin") == "http://a.example")
@@ -114,7 +114,7 @@ struct NodeEndpointsTests {
     var rig = AdminRig()
     rig.configuration.headers = ["off"]
     rig.configuration.allowedOrigins = ["http://console.example", "http://other.example"]
-    try await rig.run { admin in
+    try await rig.run { (admin) async throws in
       let answer = try await admin.send("GET", "/", body: nil, type: nil, headers: [.origin: "http://evil.example"])
       #expect(answer.header("Access-Control-Allow-Origin") == "http://console.example")
       #expect(answer.header("Server") == nil && answer.header("X-Kong-Admin-Latency") == nil)
@@ -128,7 +128,7 @@ struct NodeEndpointsTests {
     let refusal: JSONValue = [
       "message": "this endpoint is only available when Kong is configured to not use a database"
     ]
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       #expect(try await admin.call("GET", "/config").json == refusal)
       let post = try await admin.call("POST", "/config", ["config": "_format_version: '3.0'"])
       #expect(post.status == 400 && post.json == refusal)
@@ -136,7 +136,7 @@ struct NodeEndpointsTests {
     var rig = AdminRig()
     rig.configuration.usesDatabase = false
     let node = rig.node
-    try await rig.run { admin in
+    try await rig.run { (admin) async throws in
       #expect(try await admin.call("GET", "/config")["config"] == "_format_version: \"3.0\"\n")
       let yaml = "_format_version: '3.0'"
       #expect(try await admin.call("POST", "/config?check_hash=1", ["config": .string(yaml)]).status == 201)
@@ -155,7 +155,7 @@ struct NodeEndpointsTests {
 
   @Test("a control plane lists its data planes; another node says that it is none")
   func dataPlanes() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       #expect(try await admin.call("GET", "/clustering/data-planes").status == 400)
       #expect(try await admin.call("GET", "/clustering/status").status == 400)
     }
@@ -167,7 +167,7 @@ struct NodeEndpointsTests {
     }
     var rig = AdminRig()
     rig.node = TestNode(dataPlanes: planes)
-    try await rig.run { admin in
+    try await rig.run { (admin) async throws in
       let first = try await admin.call("GET", "/clustering/data-planes?size=2")
       #expect(first["data"]?.array?.count == 2)
       let second = try await admin.call("GET", try #require(first["next"]?.string))
@@ -183,7 +183,7 @@ struct NodeEndpointsTests {
 
   @Test("the log level is told and changed")
   func logLevel() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       #expect(try await admin.call("GET", "/debug/node/log-level")["message"] == "log level: notice")
       #expect(try await admin.call("PUT", "/debug/node/log-level/debug?timeout=0")["message"] == "log level changed")
       #expect(try await admin.call("GET", "/debug/node/log-level")["message"] == "log level: debug")
@@ -194,7 +194,7 @@ struct NodeEndpointsTests {
 
   @Test("the default workspace may be named, another is not found")
   func workspaces() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       #expect(try await admin.call("GET", "/default/workspaces/default")["name"] == "default")
       #expect(try await admin.call("GET", "/workspaces")["data"]?.array?.count == 1)
       #expect(try await admin.call("GET", "/workspaces/other").status == 404)
@@ -208,7 +208,7 @@ struct NodeEndpointsTests {
   func streamingSwitch() async throws {
     var rig = AdminRig()
     rig.configuration.isStreamingEnabled = false
-    try await rig.run { admin in
+    try await rig.run { (admin) async throws in
       for path in ["/custom-plugins", "/custom-plugins/x", "/default/custom-plugins"] {
         let answer = try await admin.call("GET", path)
         #expect(answer.status == 404)
@@ -224,7 +224,7 @@ struct NodeEndpointsTests {
 
   @Test("the endpoints list and the reference name every path")
   func reference() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let paths = try await admin.call("GET", "/endpoints")["data"]?.array?.compactMap(\.string) ?? []
       for path in [
         "/", "/consumers/{consumers}/acls/{acls}", "/certificates/{certificates}/snis", "/snis/{snis}/certificate",
