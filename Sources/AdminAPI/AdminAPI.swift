@@ -1,5 +1,6 @@
 import EntityModel
 import Hummingbird
+import HummingbirdTLS
 import Logging
 import ServiceLifecycle
 import Storage
@@ -25,18 +26,23 @@ public struct AdminAPI: Sendable {
     self.logger = logger
     self.onServerRunning = onServerRunning
     responder = AdminResponder(
-      endpoints: AdminEndpoints.all(isOn: configuration.isOn), repository: repository, node: node,
+      endpoints: AdminEndpoints.of(configuration.surface, isOn: configuration.isOn), repository: repository, node: node,
       configuration: configuration, logger: logger)
   }
 
   /// The server for one address.
-  public func makeApplication(at address: AdminAPIConfiguration.ListenAddress) -> some ApplicationProtocol {
+  ///
+  /// - Throws: when the address has TLS settings that cannot be used.
+  public func makeApplication(
+    at address: AdminAPIConfiguration.ListenAddress
+  ) throws -> some ApplicationProtocol {
     Application(
       responder: responder,
+      server: try address.tls.map { try .tls(.http1(), tlsConfiguration: $0) } ?? .http1(),
       configuration: ApplicationConfiguration(address: .hostname(address.host, port: address.port)),
       onServerRunning: { [onServerRunning] channel in
         let port = channel.localAddress?.port ?? address.port
-        await onServerRunning(AdminAPIConfiguration.ListenAddress(host: address.host, port: port))
+        await onServerRunning(AdminAPIConfiguration.ListenAddress(host: address.host, port: port, tls: address.tls))
       },
       logger: logger)
   }
@@ -48,7 +54,7 @@ public struct AdminAPI: Sendable {
   public func run() async throws {
     guard !configuration.addresses.isEmpty else { return }
     var group = ServiceGroupConfiguration(
-      services: configuration.addresses.map { makeApplication(at: $0) as any Service }, logger: logger)
+      services: try configuration.addresses.map { try makeApplication(at: $0) as any Service }, logger: logger)
     group.maximumGracefulShutdownDuration = .seconds(Self.shutdownSeconds)
     let services = ServiceGroup(configuration: group)
     // The servers run in a task of their own, so that cancellation becomes a graceful shutdown.
