@@ -94,6 +94,23 @@ import Testing
     #expect(Self.message(handler: handler) == nil)
   }
 
+  @Test("running out of memory at any point is an answer, not a crash")
+  func everyMemoryLimit() {
+    var limits = Self.limits
+    var answers: Set<String> = []
+    for bytes in stride(from: 0, to: 2 << 20, by: 24_000) {
+      limits.memoryBytes = bytes
+      let inspection = ChunkInspection(chunk: .schema, environment: .schema, limits: limits)
+      do throws(ChunkInspection.Refusal) {
+        _ = try inspection.evaluate(InspectionRefusalTests.goodSchema)
+        answers.insert("accepted")
+      } catch {
+        answers.insert(String(error.message.prefix(30)))
+      }
+    }
+    #expect(answers == ["accepted", "the chunk needs more than 0 Mi", "the chunk could not be inspect"])
+  }
+
   @Test("two inspections share nothing")
   func isolation() {
     let writer = "leak = 1\n" + InspectionRefusalTests.goodHandler
