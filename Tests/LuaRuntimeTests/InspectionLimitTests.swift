@@ -51,7 +51,10 @@ import Testing
       "local t = table.new(100000000, 0)",
     ])
   func memory(handler: String) {
-    #expect(Self.message(handler: handler) == "the chunk needs more than 16 MiB of memory while it is loaded")
+    // With time enough to come to the limit of memory.
+    let inspector = LuaPluginInspector(limits: .init(time: .seconds(30), memoryBytes: 16 << 20))
+    let message = InspectionRefusalTests.violations(handler: handler, inspector: inspector)["handler"]
+    #expect(message == "the chunk needs more than 16 MiB of memory while it is loaded")
   }
 
   @Test(
@@ -92,6 +95,23 @@ import Testing
   func escape(expression: String) {
     let handler = "assert(\(expression) == nil)\n" + InspectionRefusalTests.goodHandler
     #expect(Self.message(handler: handler) == nil)
+  }
+
+  @Test("running out of memory at any point is an answer, not a crash")
+  func everyMemoryLimit() {
+    var limits = Self.limits
+    var answers: Set<String> = []
+    for bytes in stride(from: 0, to: 2 << 20, by: 24_000) {
+      limits.memoryBytes = bytes
+      let inspection = ChunkInspection(chunk: .schema, environment: .schema, limits: limits)
+      do throws(ChunkInspection.Refusal) {
+        _ = try inspection.evaluate(InspectionRefusalTests.goodSchema)
+        answers.insert("accepted")
+      } catch {
+        answers.insert(String(error.message.prefix(30)))
+      }
+    }
+    #expect(answers == ["accepted", "the chunk needs more than 0 Mi", "the chunk could not be inspect"])
   }
 
   @Test("two inspections share nothing")
