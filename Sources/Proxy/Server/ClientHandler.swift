@@ -90,6 +90,7 @@ final class ClientHandler: ChannelDuplexHandler {
     let pipeline = self.pipeline
     self.pipeline = nil
     if wasWorking { pipeline?.clientClosed() }
+    loop.closed(self)
     context.fireChannelInactive()
   }
 
