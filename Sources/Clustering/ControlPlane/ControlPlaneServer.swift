@@ -111,7 +111,8 @@ public final class ControlPlaneServer: Sendable {
   }
 }
 
-/// Closes connections whose handshake (TLS and the upgrade to WebSocket) fails or takes too long, and says why. Confined to its event loop.
+/// Closes connections whose handshake (TLS and the upgrade to WebSocket) fails or takes too long, and says why.
+/// Confined to its event loop.
 private final class HandshakeWatch: ChannelInboundHandler {
   typealias InboundIn = NIOAny
 

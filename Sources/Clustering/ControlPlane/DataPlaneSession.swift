@@ -5,8 +5,8 @@ import NIOWebSocket
 
 /// The control plane's end of one data plane's connection (Kong fact, hybrid §3). Confined to its event loop.
 ///
-/// The first frame says what the data plane is; from then on configurations go out, one at a time and always the latest,
-/// and pings with the hash that runs come in.
+/// The first frame says what the data plane is; from then on configurations go out, one at a time and always the
+/// latest, and pings with the hash that runs come in.
 final class DataPlaneSession: ChannelInboundHandler {
   typealias InboundIn = WebSocketFrame
   typealias OutboundOut = WebSocketFrame
