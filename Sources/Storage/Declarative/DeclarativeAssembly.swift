@@ -27,6 +27,7 @@ struct DeclarativeAssembly {
   private var indexesByID: [String: [String: Int]] = [:]
   private var indexesByKey: [String: [String: Int]] = [:]
   private var seen: [String: [String: Int]] = [:]
+  private var clonesOfPlugin: [String: Int] = [:]
   private var hasOldPaths = false
 
   init(definitions: PluginDefinitions, origin: Origin) {
@@ -233,8 +234,8 @@ struct DeclarativeAssembly {
     if let reason = definitions.referenceViolation(ref) {
       entities[index].violations.fields["ref"] = .string(reason)
     }
-    let clones = entities.count(where: { $0.kind.name == kind.name && $0.row?["ref"]?.string == ref })
-    if clones > KongPlugins.maximumClones {
+    clonesOfPlugin[ref, default: 0] += 1
+    if clonesOfPlugin[ref, default: 0] > KongPlugins.maximumClones {
       entities[index].violations.fields["ref"] = .string(PluginDefinitions.tooManyClonesText(ref))
     }
   }

@@ -19,8 +19,26 @@ public enum DeclarativeExport {
   private static func write(_ row: EntityFields, into output: inout String) {
     var lead = "- "
     for name in row.keys.sorted() {
-      output += lead + name + ": " + (row[name] ?? .null).serializedString + "\n"
+      output += lead + name + ": " + escaped((row[name] ?? .null).serializedString) + "\n"
       lead = "  "
     }
+  }
+
+  /// JSON allows characters that YAML does not; they can stand only inside strings, where both know `\u`.
+  private static func escaped(_ json: String) -> String {
+    func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+      (0x7F...0x9F).contains(scalar.value) || scalar.value == 0xFEFF || scalar.value == 0xFFFE || scalar.value == 0xFFFF
+    }
+    guard json.unicodeScalars.contains(where: isForbidden) else { return json }
+    var output = ""
+    for scalar in json.unicodeScalars {
+      if isForbidden(scalar) {
+        let digits = String(scalar.value, radix: 16)
+        output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      } else {
+        output.unicodeScalars.append(scalar)
+      }
+    }
+    return output
   }
 }
