@@ -127,6 +127,21 @@ import Testing
     #expect(closed?.code == .databaseError)
   }
 
+  @Test("a file that another process keeps locked is a database error that says so")
+  func locked() async throws {
+    let storage = try SQLiteStorage(path: directory.file("sluice.db"), kinds: EntityStore.kinds, busyTimeout: 0.01)
+    let store = EntityStore(backend: storage, rules: testRules)
+    var configuration = Configuration()
+    configuration.allowsUnsafeTransactions = true
+    let other = try DatabaseQueue(path: storage.path, configuration: configuration)
+    try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
+    let refused = await refusal { try await store.insert(["host": "h"], into: .services) }
+    #expect(refused?.code == .databaseError)
+    #expect(refused?.message.contains("another process holds the file locked") == true)
+    try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+    _ = try await store.insert(["host": "h"], into: .services)
+  }
+
   @Test("a data plane's row is updated, listed with its remaining time, and purged")
   func dataPlanes() async throws {
     let storage = try open()
