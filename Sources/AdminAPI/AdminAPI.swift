@@ -33,6 +33,7 @@ public struct AdminAPI: Sendable {
   public func makeApplication(at address: AdminAPIConfiguration.ListenAddress) -> some ApplicationProtocol {
     Application(
       responder: responder,
+      server: .http1(configuration: .init(idleTimeout: .seconds(configuration.idleSeconds))),
       configuration: ApplicationConfiguration(address: .hostname(address.host, port: address.port)),
       onServerRunning: { [onServerRunning] channel in
         let port = channel.localAddress?.port ?? address.port
