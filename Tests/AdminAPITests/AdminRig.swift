@@ -179,6 +179,9 @@ enum TestPlugins {
           ).asRequired(),
         ],
         entityChecks: [.atLeastOneOf(["config.minute", "config.hour"])])),
+    PluginDescription(
+      name: "acl", origin: .bundled, priority: 950, version: "3.15.0",
+      schema: schema("acl", ["allow": .array(of: .string), "deny": .array(of: .string)])),
   ]
 
   /// What `TestInspector` makes of a plugin named replaceme.

@@ -16,7 +16,8 @@ struct NodeEndpointsTests {
       #expect(root["plugins.available_on_server.rate-limiting"] == ["version": "3.15.0", "priority": 910])
       #expect(root["plugins.enabled_in_cluster"] == ["correlation-id"])
       #expect(root["pids"] == ["master": 42, "workers": [1, 2]])
-      #expect(try await admin.call("GET", "/plugins/enabled")["enabled_plugins"] == ["correlation-id", "rate-limiting"])
+      let enabled = try await admin.call("GET", "/plugins/enabled")
+      #expect(enabled["enabled_plugins"] == ["acl", "correlation-id", "rate-limiting"])
     }
   }
 

@@ -198,7 +198,6 @@ struct GatewayParts: Sendable {
               keys: kind == "admin" ? settings.adminSSLCertKey : settings.statusSSLCertKey) : nil)
       },
       surface: kind == "admin" ? .full : .status,
-      role: AdminAPIConfiguration.Role(rawValue: settings.role.rawValue) ?? .traditional,
       usesDatabase: settings.database != .off && settings.role != .dataPlane,
       isStreamingEnabled: settings.customPluginStreamingEnabled,
       headers: settings.headers.contains(.adminLatency)
