@@ -1,0 +1,111 @@
+import EntityModel
+import Hummingbird
+import Logging
+import Storage
+
+/// Answers every request of the Admin API: finds the endpoint, reads the body, maps errors, adds the common headers.
+struct AdminResponder: HTTPResponder {
+  typealias Context = BasicRequestContext
+
+  private let table: EndpointTable
+  private let services: AdminServices
+  private let commonHeaders: ResponseHeaders
+  private let logger: Logger
+
+  init(
+    endpoints: [AdminEndpoint], repository: any EntityRepository, node: any AdminNodeSource,
+    configuration: AdminAPIConfiguration, logger: Logger
+  ) {
+    table = EndpointTable(endpoints)
+    services = AdminServices(
+      repository: repository, node: node, configuration: configuration,
+      endpointPaths: table.endpoints.filter { $0.absence == nil }.map(\.path))
+    commonHeaders = ResponseHeaders(configuration)
+    self.logger = logger
+  }
+
+  func respond(to request: Request, context: Context) async throws -> Response {
+    let start = ContinuousClock.now
+    let answer: AdminResponse
+    do {
+      answer = try await self.answer(request)
+    } catch let error as EntityError {
+      if error.code == .databaseError { logger.error("the store failed", metadata: ["reason": "\(error.message)"]) }
+      answer = AdminResponse(error)
+    } catch let refusal as AdminRefusal {
+      answer = AdminResponse(refusal)
+    } catch is CancellationError {
+      answer = AdminResponse(.message(503, "the gateway is shutting down"))
+    }
+    var response = answer.response(withBody: request.method != .head)
+    commonHeaders.add(to: &response.headers, origin: request.headers[.origin], duration: .now - start)
+    return response
+  }
+
+  private func answer(_ request: Request) async throws -> AdminResponse {
+    let target = RequestTarget(request.head.path ?? "")
+    guard let match = try table.match(path: String(target.path)) else { throw AdminRefusal.notFound }
+    if let absence = match.endpoint.absence { throw AdminRefusal.message(404, absence) }
+    if request.method == .options { return options(match.endpoint, request) }
+    let name = request.method == .head ? AdminMethod.get.rawValue : request.method.rawValue
+    guard let method = AdminMethod(rawValue: name), let handler = match.endpoint.handlers[method] else {
+      throw AdminRefusal(
+        status: 405, document: ["message": "Method not allowed"], headers: ["Allow": match.endpoint.allowedMethods])
+    }
+    let contentTypes = request.headers[values: .contentType]
+    guard contentTypes.count < 2 else {
+      return AdminResponse(
+        status: 400, body: .text("Multiple Content-Type headers not allowed", type: "text/plain; charset=utf-8"))
+    }
+    let query = try QueryArguments(parsing: target.query, source: "query")
+    var body = RequestBody.none
+    if method.hasBody {
+      body = try RequestBody(
+        parsing: try await bytes(of: request), contentTypes: contentTypes,
+        acceptsDocuments: match.endpoint.acceptsDocuments)
+    }
+    return try await handler(
+      AdminRequest(method: method, parameters: match.parameters, query: query, body: body), services)
+  }
+
+  private func options(_ endpoint: AdminEndpoint, _ request: Request) -> AdminResponse {
+    AdminResponse(
+      status: 204,
+      headers: [
+        "Allow": endpoint.allowedMethods,
+        "Access-Control-Allow-Methods": endpoint.allowedMethods,
+        "Access-Control-Allow-Headers": request.headers[.accessControlRequestHeaders] ?? "Content-Type",
+      ])
+  }
+
+  private func bytes(of request: Request) async throws -> [UInt8] {
+    let limit = services.configuration.maximumBodySize
+    let tooLarge = AdminRefusal.message(
+      413, "the request body is larger than the \(limit) bytes that the Admin API accepts")
+    if let length = request.headers[.contentLength].flatMap(Int.init), length > limit { throw tooLarge }
+    var bytes: [UInt8] = []
+    for try await chunk in request.body {
+      guard bytes.count + chunk.readableBytes <= limit else { throw tooLarge }
+      bytes.append(contentsOf: chunk.readableBytesView)
+    }
+    return bytes
+  }
+}
+
+/// The target of a request line (RFC 9112 §3.2) in its two parts.
+private struct RequestTarget {
+  var path: Substring
+  var query: Substring
+
+  init(_ target: String) {
+    var rest = target[...]
+    if !rest.hasPrefix("/"), let scheme = rest.range(of: "://") {
+      // absolute-form, as sent to a proxy
+      rest = rest[scheme.upperBound...].drop { $0 != "/" && $0 != "?" }
+      if !rest.hasPrefix("/") { rest = "/" + rest }
+    }
+    rest = rest.prefix { $0 != "#" }
+    path = rest.prefix { $0 != "?" }
+    query = rest.dropFirst(path.count + 1)
+  }
+}
