@@ -14,13 +14,11 @@ struct UpstreamRequestHead {
   }
 
   let context: RequestContext
-  let connection: ConnectionFacts
-  let texts: GatewayTexts
+  let loop: ProxyLoop
   let host: String
   let body: Body
   let isUpgrade: Bool
   let namesFields: Bool
-  let sendsRequestID: Bool
   let prefix: String?
 
   func write(to buffer: inout ByteBuffer) {
@@ -64,9 +62,9 @@ struct UpstreamRequestHead {
         writer.text(", ")
       }
       writer.text(context.httpVersion == 10 ? "1.0" : "1.1")
-      writer.string(texts.viaRequestName)
+      writer.string(loop.texts.viaRequestName)
       writer.text("\r\n")
-      if sendsRequestID { writer.field("X-Kong-Request-Id", context.requestID) }
+      if loop.configuration.sendsRequestIDUpstream { writer.field("X-Kong-Request-Id", context.requestID) }
       writer.text("\r\n")
     }
   }
@@ -105,7 +103,7 @@ struct UpstreamRequestHead {
       writer.string(context.clientIP)
     }
     writer.text("\r\n")
-    let trusted = connection.isPeerTrusted
+    let trusted = context.isPeerTrusted
     func trustedValue(_ name: StaticString) -> Int? { trusted ? headers.firstIndex(of: name) : nil }
     writer.text("X-Forwarded-Proto: ")
     if let index = trustedValue("x-forwarded-proto") {
