@@ -140,6 +140,10 @@ extension RequestPipeline {
     let requestHead = UpstreamRequestHead(
       context: context, loop: loop, host: host, body: body, isUpgrade: isUpgrade,
       namesFields: head.connection.contains(.namesFields), prefix: context.strippedPrefix)
+    guard requestHead.isSafe else {
+      loop.logger.error("method or host set by a plugin cannot be sent, request_id: \(context.requestID)")
+      return answerGatewayError(500, context)
+    }
     requestWasSent = true
     if let known {
       let isSmall = known.readableBytes <= ClientHandler.coalescingLimit
