@@ -24,7 +24,7 @@ let package = Package(
     .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0"),
     .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
-    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.0.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
   ],
   targets: [
     // Layer 0: C libraries, and the Swift face of RE2.
@@ -71,7 +71,13 @@ let package = Package(
 
     // Layer 3: the parts; they never import one another.
     .target(
-      name: "LuaRuntime", dependencies: ["CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel"],
+      name: "LuaRuntime",
+      dependencies: [
+        "CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
       swiftSettings: settings),
     .target(name: "BundledPlugins", dependencies: ["PluginKit", "EntityModel"], swiftSettings: settings),
     .target(
@@ -80,6 +86,7 @@ let package = Package(
         "PluginKit", "Routing", "EntityModel", "Expressions",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -103,8 +110,10 @@ let package = Package(
       name: "AdminAPI",
       dependencies: [
         "EntityModel", "Storage",
-        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: settings),
@@ -116,6 +125,8 @@ let package = Package(
         "EntityModel", "Expressions", "Routing", "PluginKit", "Storage", "LuaRuntime", "BundledPlugins", "Proxy",
         "Clustering", "AdminAPI",
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
@@ -142,7 +153,10 @@ let package = Package(
     .testTarget(name: "EntityModelTests", dependencies: ["EntityModel"], swiftSettings: settings),
     .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: settings),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
-    .testTarget(name: "LuaRuntimeTests", dependencies: ["LuaRuntime"], swiftSettings: settings),
+    .testTarget(
+      name: "LuaRuntimeTests",
+      dependencies: ["LuaRuntime", .product(name: "NIOEmbedded", package: "swift-nio")],
+      swiftSettings: settings),
     .testTarget(
       name: "ProxyTests",
       dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],

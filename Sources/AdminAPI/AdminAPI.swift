@@ -1,5 +1,6 @@
 import EntityModel
 import Hummingbird
+import HummingbirdTLS
 import Logging
 import ServiceLifecycle
 import Storage
@@ -25,19 +26,24 @@ public struct AdminAPI: Sendable {
     self.logger = logger
     self.onServerRunning = onServerRunning
     responder = AdminResponder(
-      endpoints: AdminEndpoints.all(isOn: configuration.isOn), repository: repository, node: node,
+      endpoints: AdminEndpoints.of(configuration.surface, isOn: configuration.isOn), repository: repository, node: node,
       configuration: configuration, logger: logger)
   }
 
   /// The server for one address.
-  public func makeApplication(at address: AdminAPIConfiguration.ListenAddress) -> some ApplicationProtocol {
-    Application(
+  ///
+  /// - Throws: when the address has TLS settings that cannot be used.
+  public func makeApplication(
+    at address: AdminAPIConfiguration.ListenAddress
+  ) throws -> some ApplicationProtocol {
+    let http = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(configuration.idleSeconds)))
+    return Application(
       responder: responder,
-      server: .http1(configuration: .init(idleTimeout: .seconds(configuration.idleSeconds))),
+      server: try address.tls.map { try .tls(http, tlsConfiguration: $0) } ?? http,
       configuration: ApplicationConfiguration(address: .hostname(address.host, port: address.port)),
       onServerRunning: { [onServerRunning] channel in
         let port = channel.localAddress?.port ?? address.port
-        await onServerRunning(AdminAPIConfiguration.ListenAddress(host: address.host, port: port))
+        await onServerRunning(AdminAPIConfiguration.ListenAddress(host: address.host, port: port, tls: address.tls))
       },
       logger: logger)
   }
@@ -49,7 +55,7 @@ public struct AdminAPI: Sendable {
   public func run() async throws {
     guard !configuration.addresses.isEmpty else { return }
     var group = ServiceGroupConfiguration(
-      services: configuration.addresses.map { makeApplication(at: $0) as any Service }, logger: logger)
+      services: try configuration.addresses.map { try makeApplication(at: $0) as any Service }, logger: logger)
     group.maximumGracefulShutdownDuration = .seconds(Self.shutdownSeconds)
     let services = ServiceGroup(configuration: group)
     // The servers run in a task of their own, so that cancellation becomes a graceful shutdown.

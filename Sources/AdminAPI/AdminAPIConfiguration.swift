@@ -1,18 +1,40 @@
+import NIOSSL
+
 /// The settings of the Admin API. Values; changing them needs a restart.
 public struct AdminAPIConfiguration: Sendable {
   /// One address of `admin_listen`.
-  public struct ListenAddress: Sendable, Hashable {
+  public struct ListenAddress: Sendable {
     public var host: String
     /// 0 lets the system choose; `onServerRunning` then tells which.
     public var port: Int
+    /// Nil for plain HTTP.
+    public var tls: TLSConfiguration?
 
-    public init(host: String, port: Int) {
+    public init(host: String, port: Int, tls: TLSConfiguration? = nil) {
       self.host = host
       self.port = port
+      self.tls = tls
     }
   }
 
+  /// Which endpoints are served.
+  public enum Surface: Sendable, Hashable {
+    /// The whole Admin API.
+    case full
+    /// The Status API: health and readiness, read-only.
+    case status
+  }
+
+  /// The part this node plays (`role`).
+  public enum Role: String, Sendable, Hashable {
+    case traditional
+    case controlPlane = "control_plane"
+    case dataPlane = "data_plane"
+  }
+
   public var addresses: [ListenAddress]
+  public var surface: Surface
+  public var role: Role
   /// False with `database=off`: entities are read-only and `/config` exists.
   public var usesDatabase: Bool
   /// `custom_plugin_streaming_enabled`: whether `/custom-plugins` exists.
@@ -32,12 +54,15 @@ public struct AdminAPIConfiguration: Sendable {
   public var idleSeconds: Int64
 
   public init(
-    addresses: [ListenAddress], usesDatabase: Bool = true, isStreamingEnabled: Bool = false,
+    addresses: [ListenAddress], surface: Surface = .full, role: Role = .traditional, usesDatabase: Bool = true,
+    isStreamingEnabled: Bool = false,
     headers: [String] = ["server_tokens", "latency_tokens"], serverToken: String = "kong/3.15.0.0-enterprise-edition",
     kongVersion: String = "3.15.0.0", sluiceVersion: String = "0.1.0", maximumBodySize: Int = 32 << 20,
     allowedOrigins: [String] = [], idleSeconds: Int64 = 75
   ) {
     self.addresses = addresses
+    self.surface = surface
+    self.role = role
     self.usesDatabase = usesDatabase
     self.isStreamingEnabled = isStreamingEnabled
     self.headers = headers

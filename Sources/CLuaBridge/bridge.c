@@ -1,1 +1,702 @@
-#include "CLuaBridge.h"
+// States, protected operations on them, and runs of plugin phases.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+// MARK: Memory
+
+static void *allocate(void *context, void *memory, size_t old_size, size_t new_size) {
+  slu_host *host = context;
+  if (new_size == 0) {
+    host->memory_used -= old_size;
+    free(memory);
+    return NULL;
+  }
+  if (new_size > old_size && host->memory_used + (new_size - old_size) > host->memory_limit) return NULL;
+  void *result = realloc(memory, new_size);
+  if (result == NULL) return NULL;
+  host->memory_used += new_size;
+  host->memory_used -= old_size;
+  return result;
+}
+
+static void set_error(slu_host *host, const char *message, size_t length) {
+  host->error_message = slu_grow(host->error_message, length + 1);
+  memcpy(host->error_message, message, length);
+  host->error_message[length] = 0;
+  host->error_length = length;
+}
+
+static void set_traceback(slu_host *host, const char *text, size_t length) {
+  host->error_traceback = slu_grow(host->error_traceback, length + 1);
+  if (length > 0) memcpy(host->error_traceback, text, length);
+  host->error_traceback[length] = 0;
+  host->traceback_length = length;
+}
+
+static void set_error_from(slu_host *host, lua_State *L, int index) {
+  char text[96];
+  switch (lua_type(L, index)) {
+    case LUA_TSTRING: {
+      size_t length;
+      const char *message = lua_tolstring(L, index, &length);
+      set_error(host, message, length);
+      return;
+    }
+    case LUA_TNUMBER: snprintf(text, sizeof text, "%.14g", lua_tonumber(L, index)); break;
+    default:
+      snprintf(text, sizeof text, "(error object is a %s value)", lua_typename(L, lua_type(L, index)));
+  }
+  set_error(host, text, strlen(text));
+}
+
+// Runs `operation` protected; on failure the message is kept in the host.
+static bool protect(slu_host *host, lua_CFunction operation, void *argument) {
+  int top = lua_gettop(host->state);
+  int status = lua_cpcall(host->state, operation, argument);
+  if (status != 0) {
+    set_traceback(host, NULL, 0);
+    set_error_from(host, host->state, -1);
+  }
+  lua_settop(host->state, top);
+  return status == 0;
+}
+
+// MARK: Positions
+
+static bool is_prelude(const lua_Debug *record) {
+  return record->source != NULL && strcmp(record->source, SLU_PRELUDE_SOURCE) == 0;
+}
+
+// The nearest Lua code of a plugin above the running C function.
+static bool find_caller(lua_State *L, lua_Debug *record) {
+  for (int level = 1; level < 16 && lua_getstack(L, level, record); level++) {
+    lua_getinfo(L, "Sl", record);
+    if (record->currentline > 0 && !is_prelude(record)) return true;
+  }
+  return false;
+}
+
+int slu_raise(lua_State *L) {
+  lua_Debug record;
+  if (lua_type(L, -1) == LUA_TSTRING && find_caller(L, &record)) {
+    lua_pushfstring(L, "%s:%d: ", record.short_src, record.currentline);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
+}
+
+static int native_raise(lua_State *L) {
+  lua_settop(L, 1);
+  return slu_raise(L);
+}
+
+// MARK: Calls from Lua
+
+static void reserve_arguments(slu_call *call, int count) {
+  if (count <= call->argument_capacity) return;
+  call->argument_capacity = count + 16;
+  call->arguments = slu_grow(call->arguments, (size_t)call->argument_capacity * sizeof(slu_value));
+}
+
+static void make_text(lua_State *L, int index) {
+  if (luaL_callmeta(L, index, "__tostring") && lua_type(L, -1) == LUA_TSTRING) {
+    lua_replace(L, index);
+    return;
+  }
+  switch (lua_type(L, index)) {
+    case LUA_TNIL: lua_pushliteral(L, "nil"); break;
+    case LUA_TBOOLEAN: lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false"); break;
+    case LUA_TNUMBER:
+      lua_pushvalue(L, index);
+      lua_tolstring(L, -1, NULL);
+      break;
+    case LUA_TSTRING: return;
+    default:
+      if (lua_type(L, index) == LUA_TLIGHTUSERDATA && lua_touserdata(L, index) == NULL) {
+        lua_pushliteral(L, "userdata: NULL");
+      } else {
+        lua_pushfstring(L, "%s: %p", lua_typename(L, lua_type(L, index)), lua_topointer(L, index));
+      }
+  }
+  lua_replace(L, index);
+}
+
+static void read_argument(lua_State *L, int index, const slu_function *function, slu_call *call) {
+  slu_value *value = &call->arguments[index - 1];
+  value->flags = 0;
+  switch (lua_type(L, index)) {
+    case LUA_TNIL: value->kind = SLU_NIL; return;
+    case LUA_TBOOLEAN: value->kind = lua_toboolean(L, index) ? SLU_TRUE : SLU_FALSE; return;
+    case LUA_TNUMBER:
+      value->kind = SLU_NUMBER;
+      value->number = lua_tonumber(L, index);
+      return;
+    case LUA_TSTRING:
+      value->kind = SLU_STRING;
+      value->bytes = lua_tolstring(L, index, &value->length);
+      return;
+    case LUA_TTABLE:
+      if (function->wants & ((uint32_t)SLU_WANTS_JSON_ARGUMENT << (index - 1))) {
+        value->kind = SLU_STRING;
+        value->flags = SLU_FLAG_JSON;
+        value->bytes = slu_json_encode(L, index, &value->length);
+        return;
+      }
+      value->kind = SLU_TABLE;
+      value->count = 0;
+      value->bytes = "table";
+      value->length = 5;
+      if (function->wants & SLU_WANTS_TABLES) {
+        size_t offset = call->node_count;
+        slu_tree_read(L, index, call);
+        value->offset = offset;
+        value->count = call->nodes[offset].count;
+        value->flags = call->nodes[offset].flags;
+      }
+      return;
+    case LUA_TLIGHTUSERDATA:
+      if (lua_touserdata(L, index) == NULL) {
+        value->kind = SLU_NULL;
+        return;
+      }
+    // fall through
+    default:
+      value->kind = SLU_OTHER;
+      value->bytes = lua_typename(L, lua_type(L, index));
+      value->length = strlen(value->bytes);
+  }
+}
+
+// Ends the phase: by yielding for good where that is possible, else by an error that cannot be caught.
+static int leave(lua_State *L, slu_host *host) {
+  host->exiting = true;
+  if (L == host->running.state && lua_isyieldable(L)) return lua_yield(L, 0);
+  host->abort = SLU_ABORT_EXIT;
+  lua_sethook(L, slu_abort_hook, LUA_MASKCOUNT, 1);
+  return luaL_error(L, "phase ended");
+}
+
+static int call_function(lua_State *L) {
+  const slu_function *function = lua_touserdata(L, lua_upvalueindex(1));
+  slu_host *host = function->host;
+  slu_call *call = &host->call;
+  if (function->phases != 0 && (function->phases & (1u << host->phase)) == 0) {
+    lua_pushfstring(L, "function cannot be called in %s phase (only in: %s)", host->phase_name,
+                    function->phase_names);
+    return slu_raise(L);
+  }
+  int count = lua_gettop(L);
+  reserve_arguments(call, count);
+  call->node_count = 0;
+  for (int index = 1; index <= count; index++) {
+    if (function->wants & SLU_WANTS_TEXT) make_text(L, index);
+    read_argument(L, index, function, call);
+  }
+  call->argument_count = count;
+  slu_clear_results(call);
+  if (function->wants & SLU_WANTS_POSITION) {
+    lua_Debug record;
+    call->line = 0;
+    call->source[0] = 0;
+    if (find_caller(L, &record)) {
+      call->line = record.currentline;
+      snprintf(call->source, sizeof call->source, "%s", record.short_src);
+    }
+  }
+  int32_t status = host->callback(host->context, function->index, call);
+  switch (status) {
+    case SLU_RETURN: return slu_results_push(L, call);
+    case SLU_RAISE:
+      slu_results_push(L, call);
+      return slu_raise(L);
+    case SLU_RAISE_PLAIN:
+      slu_results_push(L, call);
+      return lua_error(L);
+    case SLU_SUSPEND:
+      host->suspended = true;
+      return lua_yield(L, 0);
+    default: return leave(L, host);
+  }
+}
+
+// MARK: Natives for the prelude
+
+static slu_host *host_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(1)); }
+
+// request_table(name): a table of the running request; without a name, that of the running plugin instance.
+static int native_request_table(lua_State *L) {
+  slu_host *host = host_of(L);
+  if (host->depth == 0) return 0;
+  if (host->request_reference == LUA_NOREF) {
+    lua_createtable(L, 0, 4);
+    host->request_reference = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, host->request_reference);
+  if (lua_isnoneornil(L, 1)) {
+    lua_pushnumber(L, host->plugin_key);
+  } else {
+    lua_pushvalue(L, 1);
+  }
+  lua_pushvalue(L, -1);
+  lua_rawget(L, -3);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -5);
+  }
+  return 1;
+}
+
+// set_request_table(name, table)
+static int native_set_request_table(lua_State *L) {
+  slu_host *host = host_of(L);
+  if (host->depth == 0) return 0;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  if (host->request_reference == LUA_NOREF) {
+    lua_createtable(L, 0, 4);
+    host->request_reference = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, host->request_reference);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_rawset(L, -3);
+  return 0;
+}
+
+// Whether the coroutine that just yielded did so because the host waits.
+static int native_is_waiting(lua_State *L) {
+  slu_host *host = host_of(L);
+  lua_pushboolean(L, host->suspended || host->exiting);
+  return 1;
+}
+
+static int native_is_main(lua_State *L) {
+  lua_pushboolean(L, L == host_of(L)->running.state);
+  return 1;
+}
+
+static int native_memory(lua_State *L) {
+  lua_pushnumber(L, (double)host_of(L)->memory_used);
+  return 1;
+}
+
+static int native_set_string_methods(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_pushliteral(L, "");
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, 1);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  return 0;
+}
+
+static int native_array_metatable(lua_State *L) {
+  slu_push_array_metatable(L);
+  return 1;
+}
+
+// compile(text, name, environment): text chunks only.
+static int native_compile(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  const char *name = luaL_checkstring(L, 2);
+  if (luaL_loadbufferx(L, text, length, name, "t") != 0) {
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
+  }
+  if (lua_istable(L, 3)) {
+    lua_pushvalue(L, 3);
+    lua_setfenv(L, -2);
+  }
+  return 1;
+}
+
+// null(), the value of JSON null.
+static const luaL_Reg natives[] = {
+    {"raise", native_raise},
+    {"request_table", native_request_table},
+    {"set_request_table", native_set_request_table},
+    {"is_waiting", native_is_waiting},
+    {"is_main", native_is_main},
+    {"memory", native_memory},
+    {"set_string_methods", native_set_string_methods},
+    {"array_metatable", native_array_metatable},
+    {"new_json", slu_json_new_instance},
+    {"compile", native_compile},
+    {NULL, NULL},
+};
+
+// MARK: Hosts
+
+static int open_state(lua_State *L) {
+  luaL_openlibs(L);
+  slu_json_setup(L);
+  return 0;
+}
+
+slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit, uint64_t cpu_limit_nanoseconds,
+                       bool compiler) {
+  slu_host *host = calloc(1, sizeof *host);
+  if (host == NULL) return NULL;
+  host->context = context;
+  host->callback = callback;
+  host->memory_limit = memory_limit;
+  host->cpu_limit_nanoseconds = cpu_limit_nanoseconds;
+  host->request_reference = LUA_NOREF;
+  host->running.reference = LUA_NOREF;
+  host->phase_name = "init_worker";
+  host->state = lua_newstate(allocate, host);
+  if (host->state == NULL) {
+    free(host);
+    return NULL;
+  }
+  luaJIT_setmode(host->state, 0, LUAJIT_MODE_ENGINE | (compiler ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
+  if (!protect(host, open_state, host)) {
+    lua_close(host->state);
+    free(host->error_message);
+    free(host->error_traceback);
+    free(host);
+    return NULL;
+  }
+  slu_watchdog_add(host);
+  return host;
+}
+
+void slu_host_free(slu_host *host) {
+  if (host == NULL) return;
+  slu_watchdog_remove(host);
+  lua_close(host->state);
+  for (uint32_t index = 0; index < host->function_count; index++) {
+    free(host->functions[index].name);
+    free(host->functions[index].phase_names);
+  }
+  free(host->functions);
+  free(host->pool);
+  free(host->call.arguments);
+  free(host->call.nodes);
+  free(host->call.results);
+  free(host->call.bytes);
+  free(host->error_message);
+  free(host->error_traceback);
+  free(host);
+}
+
+static int define_functions(lua_State *L) {
+  slu_host *host = lua_touserdata(L, 1);
+  lua_createtable(L, 0, (int)host->function_count);
+  for (uint32_t index = 0; index < host->function_count; index++) {
+    lua_pushlightuserdata(L, &host->functions[index]);
+    lua_pushcclosure(L, call_function, 1);
+    lua_setfield(L, -2, host->functions[index].name);
+  }
+  lua_setfield(L, LUA_REGISTRYINDEX, "sluice.functions");
+  lua_newtable(L);
+  for (const luaL_Reg *native = natives; native->name != NULL; native++) {
+    lua_pushlightuserdata(L, host);
+    lua_pushcclosure(L, native->func, 1);
+    lua_setfield(L, -2, native->name);
+  }
+  lua_setfield(L, LUA_REGISTRYINDEX, "sluice.natives");
+  return 0;
+}
+
+bool slu_host_define(slu_host *host, const slu_function *functions, uint32_t count) {
+  host->functions = calloc(count, sizeof *functions);
+  if (host->functions == NULL) return false;
+  host->function_count = count;
+  for (uint32_t index = 0; index < count; index++) {
+    host->functions[index] = functions[index];
+    host->functions[index].host = host;
+    host->functions[index].name = strdup(functions[index].name);
+    host->functions[index].phase_names = strdup(functions[index].phase_names);
+  }
+  return protect(host, define_functions, host);
+}
+
+typedef struct operation {
+  slu_host *host;
+  const char *name;
+  const char *text;
+  size_t length;
+  const char *first;
+  const char *second;
+  int32_t reference;
+  int32_t result;
+} operation;
+
+static int run_trusted(lua_State *L) {
+  operation *op = lua_touserdata(L, 1);
+  if (luaL_loadbufferx(L, op->text, op->length, op->name, "t") != 0) return lua_error(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, "sluice.functions");
+  lua_getfield(L, LUA_REGISTRYINDEX, "sluice.natives");
+  lua_call(L, 2, 1);
+  op->result = lua_isnil(L, -1) ? LUA_NOREF : luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+int32_t slu_host_run_trusted(slu_host *host, const char *name, const char *text, size_t length) {
+  operation op = {.host = host, .name = name, .text = text, .length = length, .result = LUA_NOREF};
+  return protect(host, run_trusted, &op) ? op.result : LUA_NOREF;
+}
+
+static int call_member(lua_State *L) {
+  operation *op = lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, op->reference);
+  lua_getfield(L, -1, op->name);
+  lua_pushstring(L, op->first);
+  lua_pushstring(L, op->second);
+  lua_call(L, 2, 1);
+  op->result = lua_isnil(L, -1) ? LUA_NOREF : luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+int32_t slu_host_call_member(slu_host *host, int32_t table, const char *member, const char *first,
+                             const char *second) {
+  operation op = {.host = host, .reference = table, .name = member, .first = first, .second = second,
+                  .result = LUA_NOREF};
+  return protect(host, call_member, &op) ? op.result : LUA_NOREF;
+}
+
+static int load_chunk(lua_State *L) {
+  operation *op = lua_touserdata(L, 1);
+  if (luaL_loadbufferx(L, op->text, op->length, op->name, "t") != 0) return lua_error(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, op->reference);
+  lua_setfenv(L, -2);
+  op->result = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+int32_t slu_host_load(slu_host *host, int32_t environment, const char *name, const char *text, size_t length) {
+  operation op = {.host = host, .reference = environment, .name = name, .text = text, .length = length,
+                  .result = LUA_NOREF};
+  return protect(host, load_chunk, &op) ? op.result : LUA_NOREF;
+}
+
+static int function_member(lua_State *L) {
+  operation *op = lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, op->reference);
+  if (!lua_istable(L, -1)) return 0;
+  lua_pushstring(L, op->name);
+  lua_rawget(L, -2);
+  if (lua_isfunction(L, -1)) op->result = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+int32_t slu_host_function_member(slu_host *host, int32_t table, const char *member) {
+  operation op = {.host = host, .reference = table, .name = member, .result = LUA_NOREF};
+  return protect(host, function_member, &op) ? op.result : LUA_NOREF;
+}
+
+static int keep_result(lua_State *L) {
+  operation *op = lua_touserdata(L, 1);
+  if (slu_results_push(L, &op->host->call) == 0) return 0;
+  lua_settop(L, 2);
+  op->result = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+int32_t slu_host_keep_result(slu_host *host) {
+  operation op = {.host = host, .result = LUA_NOREF};
+  return protect(host, keep_result, &op) ? op.result : LUA_NOREF;
+}
+
+void slu_host_release(slu_host *host, int32_t reference) {
+  // Only writes numbers into slots that exist: cannot raise.
+  if (reference >= 0) luaL_unref(host->state, LUA_REGISTRYINDEX, reference);
+}
+
+static int collect(lua_State *L) {
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  return 0;
+}
+
+void slu_host_collect_garbage(slu_host *host) { protect(host, collect, NULL); }
+
+static int read_shared(lua_State *L) {
+  operation *op = lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, op->reference);
+  lua_pushliteral(L, "shared");
+  lua_rawget(L, -2);
+  if (!lua_istable(L, -1)) return 0;
+  lua_pushstring(L, op->name);
+  lua_rawget(L, -2);
+  if (lua_isnil(L, -1)) return 0;
+  op->host->call.node_count = 0;
+  slu_tree_read(L, lua_gettop(L), &op->host->call);
+  op->result = 1;
+  return 0;
+}
+
+bool slu_host_read_shared(slu_host *host, int32_t request_reference, const char *key) {
+  if (request_reference == LUA_NOREF) return false;
+  operation op = {.host = host, .reference = request_reference, .name = key, .result = 0};
+  return protect(host, read_shared, &op) && op.result == 1;
+}
+
+// MARK: Runs
+
+static int make_thread(lua_State *L) {
+  slu_thread *thread = lua_touserdata(L, 1);
+  thread->state = lua_newthread(L);
+  thread->reference = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+static bool take_thread(slu_host *host, slu_thread *thread) {
+  if (host->pool_count > 0) {
+    *thread = host->pool[--host->pool_count];
+    return true;
+  }
+  thread->state = NULL;
+  return protect(host, make_thread, thread);
+}
+
+static void give_thread(slu_host *host, slu_thread thread) {
+  if (host->pool_count == host->pool_capacity) {
+    host->pool_capacity = host->pool_capacity ? host->pool_capacity * 2 : 16;
+    host->pool = slu_grow(host->pool, host->pool_capacity * sizeof *host->pool);
+  }
+  host->pool[host->pool_count++] = thread;
+}
+
+static int make_traceback(lua_State *L) {
+  slu_host *host = lua_touserdata(L, 1);
+  luaL_traceback(L, host->running.state, NULL, 0);
+  size_t length;
+  const char *text = lua_tolstring(L, -1, &length);
+  set_traceback(host, text, length);
+  return 0;
+}
+
+static int32_t fail(slu_host *host, slu_thread thread, bool was_killed) {
+  set_traceback(host, NULL, 0);
+  if (was_killed) {
+    char text[160];
+    size_t length;
+    const char *position = lua_gettop(thread.state) > 0 && lua_type(thread.state, -1) == LUA_TSTRING
+                               ? lua_tolstring(thread.state, -1, &length)
+                               : "";
+    const char *end = strstr(position, ": execution aborted");
+    int count = end == NULL ? 0 : (int)(end - position);
+    if (count > 80) count = 0;
+    snprintf(text, sizeof text, "%.*s%sCPU time limit of %llu ms exceeded", count, position, count ? ": " : "",
+             (unsigned long long)(host->cpu_limit_nanoseconds / 1000000u));
+    set_error(host, text, strlen(text));
+  } else if (lua_gettop(thread.state) > 0) {
+    set_error_from(host, thread.state, -1);
+  } else {
+    set_error(host, "unknown error", 13);
+  }
+  // The frames of the failed coroutine are still there; the message must survive a failure to walk them.
+  lua_cpcall(host->state, make_traceback, host);
+  lua_settop(host->state, 0);
+  slu_host_release(host, thread.reference);
+  return SLU_RUN_FAILED;
+}
+
+static int keep_first(lua_State *L) {
+  operation *op = lua_touserdata(L, 1);
+  lua_State *thread = op->host->running.state;
+  if (lua_gettop(thread) == 0) return 0;
+  lua_settop(thread, 1);
+  lua_xmove(thread, L, 1);
+  if (lua_istable(L, -1) || lua_isfunction(L, -1)) op->result = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+static int32_t run(slu_host *host, slu_thread thread, int arguments, int32_t *keep) {
+  host->running = thread;
+  host->suspended = false;
+  host->exiting = false;
+  host->depth = 1;
+  slu_run_begin(host);
+  int status = lua_resume(thread.state, arguments);
+  bool was_killed = slu_run_end(host);
+  host->depth = 0;
+
+  if (was_killed) {
+    int32_t result = fail(host, thread, true);
+    slu_host_collect_garbage(host);
+    return result;
+  }
+  if (host->exiting) {
+    slu_host_release(host, thread.reference);
+    return SLU_RUN_EXITED;
+  }
+  if (status == 0) {
+    if (keep != NULL) {
+      operation op = {.host = host, .result = LUA_NOREF};
+      bool is_kept = protect(host, keep_first, &op);
+      *keep = is_kept ? op.result : LUA_NOREF;
+    }
+    lua_settop(thread.state, 0);
+    give_thread(host, thread);
+    return SLU_RUN_FINISHED;
+  }
+  if (status == LUA_YIELD) {
+    if (host->suspended) {
+      lua_settop(thread.state, 0);
+      return SLU_RUN_WAITING;
+    }
+    static const char message[] = "attempt to yield from outside a coroutine";
+    set_error(host, message, sizeof message - 1);
+    set_traceback(host, NULL, 0);
+    slu_host_release(host, thread.reference);
+    return SLU_RUN_FAILED;
+  }
+  int32_t result = fail(host, thread, false);
+  if (status == LUA_ERRMEM) slu_host_collect_garbage(host);
+  return result;
+}
+
+static int push_onto_thread(lua_State *L) {
+  operation *op = lua_touserdata(L, 1);
+  lua_State *thread = op->host->running.state;
+  int count = slu_results_push(L, &op->host->call);
+  if (!lua_checkstack(thread, count)) return luaL_error(L, "too many results");
+  lua_xmove(L, thread, count);
+  op->result = count;
+  return 0;
+}
+
+int32_t slu_host_start(slu_host *host, int32_t function, int32_t self, int32_t argument, int32_t *keep) {
+  static const char reentered[] = "a phase cannot start inside another one";
+  set_traceback(host, NULL, 0);
+  if (host->depth != 0) {
+    set_error(host, reentered, sizeof reentered - 1);
+    return SLU_RUN_FAILED;
+  }
+  slu_thread thread;
+  if (!take_thread(host, &thread)) return SLU_RUN_FAILED;
+  lua_State *L = thread.state;
+  int arguments = 0;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, function);
+  if (self != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, self);
+    arguments++;
+  }
+  if (argument != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, argument);
+    arguments++;
+  }
+  return run(host, thread, arguments, keep);
+}
+
+int32_t slu_host_resume(slu_host *host, slu_thread thread, int32_t *keep) {
+  host->running = thread;
+  operation op = {.host = host, .result = 0};
+  if (!protect(host, push_onto_thread, &op)) {
+    slu_host_release(host, thread.reference);
+    return SLU_RUN_FAILED;
+  }
+  return run(host, thread, op.result, keep);
+}
+
+void slu_host_abandon(slu_host *host, slu_thread thread) { slu_host_release(host, thread.reference); }

@@ -17,6 +17,11 @@ public struct HeaderBlock: Sendable {
 
   public var count: Int { entries.count }
 
+  public var isEmpty: Bool { entries.isEmpty }
+
+  /// Bytes of all names and values: at least what `forEach` yields in sum.
+  public var byteCount: Int { arena.count }
+
   /// Empties the block and keeps its memory for the next message of the connection.
   public mutating func removeAll() {
     arena.removeAll(keepingCapacity: true)
@@ -28,6 +33,13 @@ public struct HeaderBlock: Sendable {
     removeAll()
     arena.append(contentsOf: head)
     if entries.capacity < 16 { entries.reserveCapacity(16) }
+  }
+
+  /// Adds bytes that belong to no field, for example a request target that was derived; gives their range.
+  public mutating func appendToArena(_ bytes: some Collection<UInt8>) -> Range<Int> {
+    let start = arena.count
+    arena.append(contentsOf: bytes)
+    return start..<arena.count
   }
 
   /// Adds a field whose name and value lie in the head given to `reset(copying:)`.

@@ -25,11 +25,19 @@ public final class RequestContext {
   /// Address of the listening socket the client reached.
   public var localIP = ""
   public var localPort = 0
+  /// Port under which the listener is reached from outside, where a port map says that it differs from `localPort`.
+  public var publishedPort: Int?
+  /// The peer is in `trusted_ips`: its `X-Forwarded-*` headers are believed.
+  public var isPeerTrusted = false
   public var isTLS = false
   /// Server name of the TLS handshake.
   public var tlsServerName: String?
   public var tlsVersion: String?
   public var tlsCipher: String?
+  /// Serial number of the client connection within the process.
+  public var connectionNumber: UInt64 = 0
+  /// Number of this request on its connection, from 1.
+  public var connectionRequests = 0
 
   // MARK: Request
 
@@ -66,8 +74,8 @@ public final class RequestContext {
 
   public var route: RouteInfo?
   public var service: ServiceInfo?
-  /// Prefix that strip_path removed, nil if none.
-  public var strippedPrefix: String?
+  /// Bytes of `normalizedPath` that strip_path removed, 0 if none.
+  public var strippedPrefixLength = 0
   public var uriCaptures: URICaptures?
 
   // MARK: Upstream
@@ -77,6 +85,11 @@ public final class RequestContext {
   public var tries: [UpstreamTry] = []
   /// True when the whole upstream response must be read before the response phases run.
   public var buffersResponse = false
+
+  /// Whether an Upstream of that name exists in the request's snapshot. Set by the pipeline.
+  public var upstreamExists: ((_ name: String) -> Bool)?
+  /// Finds a consumer of the request's snapshot by id, or by username. Set by the pipeline.
+  public var findConsumer: ((_ key: String, _ byUsername: Bool) -> ConsumerInfo?)?
 
   // MARK: Response
 
@@ -103,6 +116,11 @@ public final class RequestContext {
   public init(loop: LoopServices, driver: any RequestDriver) {
     self.loop = loop
     self.driver = driver
+  }
+
+  /// Prefix that strip_path removed, nil if none.
+  public var strippedPrefix: String? {
+    strippedPrefixLength == 0 ? nil : String(decoding: normalizedPath.prefix(strippedPrefixLength), as: UTF8.self)
   }
 
   /// Called by the pipeline around each phase of each plugin.

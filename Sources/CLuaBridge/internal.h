@@ -1,0 +1,49 @@
+#ifndef SLU_INTERNAL_H
+#define SLU_INTERNAL_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <luajit.h>
+#include <lualib.h>
+
+#include "CLuaBridge.h"
+
+// Source name of trusted chunks; positions of errors skip it.
+#define SLU_PRELUDE_SOURCE "=[sluice]"
+
+// A growing byte buffer outside of Lua's memory, reused from call to call.
+typedef struct slu_buffer {
+  char *bytes;
+  size_t count;
+  size_t capacity;
+} slu_buffer;
+
+void *slu_grow(void *memory, size_t size);
+void slu_buffer_append(slu_buffer *buffer, const void *bytes, size_t length);
+
+// Trees. slu_tree_read raises for tables that are nested too deeply or too large.
+void slu_tree_read(lua_State *L, int index, slu_call *call);
+// Pushes all results and returns their number. May raise (memory).
+int slu_results_push(lua_State *L, slu_call *call);
+
+// JSON.
+void slu_json_setup(lua_State *L);
+int slu_json_new_instance(lua_State *L);
+// Encodes the value at `index` for host code; raises what cannot be encoded.
+const char *slu_json_encode(lua_State *L, int index, size_t *length);
+// Pushes the metatable that marks arrays.
+void slu_push_array_metatable(lua_State *L);
+bool slu_is_array(lua_State *L, int index);
+
+// Watchdog.
+void slu_watchdog_add(slu_host *host);
+void slu_watchdog_remove(slu_host *host);
+void slu_run_begin(slu_host *host);
+// Returns true when the run was killed for its CPU time.
+bool slu_run_end(slu_host *host);
+void slu_abort_hook(lua_State *L, lua_Debug *record);
+
+// Raises the string at the top of the stack with the position of the nearest plugin code.
+int slu_raise(lua_State *L);
+
+#endif
