@@ -36,10 +36,12 @@ public struct AdminAPI: Sendable {
   public func makeApplication(
     at address: AdminAPIConfiguration.ListenAddress
   ) throws -> some ApplicationProtocol {
-    let http = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(configuration.idleSeconds)))
+    let idle = configuration.idleSeconds
     return Application(
       responder: responder,
-      server: try address.tls.map { try .tls(http, tlsConfiguration: $0) } ?? http,
+      server: try address.tls.map { tls in
+        try .tls(.http1(configuration: .init(idleTimeout: .seconds(idle))), tlsConfiguration: tls)
+      } ?? .http1(configuration: .init(idleTimeout: .seconds(idle))),
       configuration: ApplicationConfiguration(address: .hostname(address.host, port: address.port)),
       onServerRunning: { [onServerRunning] channel in
         let port = channel.localAddress?.port ?? address.port
