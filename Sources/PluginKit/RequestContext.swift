@@ -34,6 +34,10 @@ public final class RequestContext {
   public var tlsServerName: String?
   public var tlsVersion: String?
   public var tlsCipher: String?
+  /// Serial number of the client connection within the process.
+  public var connectionNumber: UInt64 = 0
+  /// Number of this request on its connection, from 1.
+  public var connectionRequests = 0
 
   // MARK: Request
 
@@ -70,8 +74,8 @@ public final class RequestContext {
 
   public var route: RouteInfo?
   public var service: ServiceInfo?
-  /// Prefix that strip_path removed, nil if none.
-  public var strippedPrefix: String?
+  /// Bytes of `normalizedPath` that strip_path removed, 0 if none.
+  public var strippedPrefixLength = 0
   public var uriCaptures: URICaptures?
 
   // MARK: Upstream
@@ -112,6 +116,11 @@ public final class RequestContext {
   public init(loop: LoopServices, driver: any RequestDriver) {
     self.loop = loop
     self.driver = driver
+  }
+
+  /// Prefix that strip_path removed, nil if none.
+  public var strippedPrefix: String? {
+    strippedPrefixLength == 0 ? nil : String(decoding: normalizedPath.prefix(strippedPrefixLength), as: UTF8.self)
   }
 
   /// Called by the pipeline around each phase of each plugin.

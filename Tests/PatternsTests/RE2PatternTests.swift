@@ -55,7 +55,9 @@ import Testing
     #expect(form(#"<\Q"#) == #"<\Q"#)
   }
 
-  @Test("what RE2 does not know is refused with its reason", arguments: ["(a", "(?<=a)b", "(?<!a)b", "a(?=b)", #"(a)\1"#, "[z-a]", "*"])
+  @Test(
+    "what RE2 does not know is refused with its reason",
+    arguments: ["(a", "(?<=a)b", "(?<!a)b", "a(?=b)", #"(a)\1"#, "[z-a]", "*"])
   func refused(_ source: String) {
     let error = #expect(throws: PatternError.self) { try RE2Pattern(source) }
     #expect(error?.pattern == source)

@@ -107,7 +107,7 @@ public struct SnapshotCompiler: Sendable {
         }
       }
       func names(_ relation: String) -> [String] {
-        entity["ordering"]?[key: relation]?["access"]?.array?.compactMap(\.string) ?? []
+        entity["ordering"]?[relation]?["access"]?.array?.compactMap(\.string) ?? []
       }
       return CompiledPlugin(
         instance: instance, executor: try definition.implementation.makeExecutor(for: instance), condition: condition,

@@ -1,0 +1,38 @@
+extension EntityDefinition {
+  /// A user of the proxied services.
+  public static let consumers = EntityDefinition(
+    name: "consumers", adminPath: "consumers", endpointKey: "username",
+    schema: RecordSchema(
+      [
+        "id": CommonFields.id,
+        "created_at": CommonFields.createdAt,
+        "updated_at": CommonFields.updatedAt,
+        "username": .string.asUnique(),
+        "custom_id": .string.asUnique(),
+        "tags": CommonFields.tags,
+      ],
+      entityChecks: [.atLeastOneOf(["custom_id", "username"])]))
+
+  /// A set of consumers that plugins can be scoped to.
+  public static let consumerGroups = EntityDefinition(
+    name: "consumer_groups", adminPath: "consumer_groups", endpointKey: "name",
+    schema: RecordSchema([
+      "id": CommonFields.id,
+      "created_at": CommonFields.createdAt,
+      "updated_at": CommonFields.updatedAt,
+      "name": CommonFields.utf8Name.asRequired(),
+      "tags": CommonFields.tags,
+    ]))
+
+  /// Membership of a consumer in a group that the acl plugin allows or denies.
+  public static let acls = EntityDefinition(
+    name: "acls", adminPath: "acls",
+    schema: RecordSchema([
+      "id": CommonFields.id,
+      "created_at": CommonFields.createdAt,
+      "consumer": .foreign("consumers", onDelete: .cascade).asRequired(),
+      "group": .string.asRequired(),
+      "tags": CommonFields.tags,
+    ]),
+    compositeUnique: ["consumer", "group"])
+}

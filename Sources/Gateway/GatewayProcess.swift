@@ -1,0 +1,141 @@
+import AdminAPI
+import Clustering
+import EntityModel
+import Proxy
+import Storage
+
+/// One running gateway: the parts of its role, wired together, from start to the signal that ends it.
+public struct GatewayProcess: Sendable {
+  private let settings: GatewaySettings
+
+  public init(settings: GatewaySettings) { self.settings = settings }
+
+  /// Runs until SIGTERM, SIGINT or SIGQUIT, then finishes what is under way and returns.
+  ///
+  /// - Throws: `GatewayError` (or an error of the part) saying why the gateway cannot start.
+  public func run() async throws {
+    let processFile = ProcessFile(prefix: settings.prefix)
+    try processFile.claim()
+    defer { processFile.release() }
+    let parts = try await GatewayParts(settings: settings)
+    do {
+      switch settings.role {
+      case .traditional where settings.database == .off: try await runDeclarative(parts)
+      case .traditional: try await runTraditional(parts)
+      case .controlPlane: try await runControlPlane(parts)
+      case .dataPlane: try await runDataPlane(parts)
+      }
+    } catch {
+      parts.logger.critical("\(error)")
+      await parts.shutDown()
+      throw error
+    }
+    await parts.shutDown()
+  }
+
+  // MARK: Roles
+
+  private func runTraditional(_ parts: GatewayParts) async throws {
+    let store = try parts.openStore()
+    let proxy = try await parts.startProxy()
+    let applier = parts.applier(proxy)
+    let node = GatewayNode(parts: parts, proxy: proxy, backing: .database(store))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { await follow(store, parts) { snapshot in try await applier.apply(snapshot) } }
+      parts.serve(store, node, in: &group)
+      try await untilSignal(&group)
+    }
+    await parts.drain(proxy)
+  }
+
+  private func runDeclarative(_ parts: GatewayParts) async throws {
+    let proxy = try await parts.startProxy()
+    let declarative = DeclarativeConfiguration(
+      store: MemoryStore(rules: parts.rules), applier: parts.applier(proxy), rules: parts.rules)
+    if let (text, source) = try parts.declarativeText() {
+      try await declarative.loadAtStart(text, source: source)
+    }
+    let node = GatewayNode(parts: parts, proxy: proxy, backing: .declarative(declarative))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      parts.serve(declarative.store, node, in: &group)
+      try await untilSignal(&group)
+    }
+    await parts.drain(proxy)
+  }
+
+  private func runControlPlane(_ parts: GatewayParts) async throws {
+    let store = try parts.openStore()
+    let server = try await parts.startControlPlane()
+    let node = GatewayNode(parts: parts, proxy: nil, backing: .database(store), controlPlane: server)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await follow(store, parts) { snapshot in
+          let payload = HybridPayload.encode(snapshot)
+          server.publish(
+            ControlPlanePayload(configTable: payload.configTable, hash: payload.hash, hashes: payload.hashes))
+          node.published(hash: payload.hash)
+        }
+      }
+      parts.serve(store, node, in: &group)
+      try await untilSignal(&group)
+    }
+    await server.shutdown()
+  }
+
+  private func runDataPlane(_ parts: GatewayParts) async throws {
+    let proxy = try await parts.startProxy()
+    let applier = parts.applier(proxy)
+    let store = MemoryStore(rules: parts.rules)
+    let loader = DeclarativeLoader(rules: parts.rules)
+    let client = try parts.makeDataPlaneClient { received in
+      do {
+        let snapshot = try loader.load(configTable: received.configTable, hash: received.hash)
+        try await applier.apply(snapshot)
+        _ = store.replace(with: snapshot)
+        return .success(())
+      } catch {
+        return .failure(ApplyFailure("\(error)"))
+      }
+    }
+    await client.restoreLastGoodCopy()
+    client.start()
+    let node = GatewayNode(parts: parts, proxy: proxy, backing: .received(store))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      parts.serve(store, node, in: &group)
+      try await untilSignal(&group)
+    }
+    await client.shutdown()
+    await parts.drain(proxy)
+  }
+
+  // MARK: Following the store
+
+  /// Hands the store's configuration on, now and after each change; changes that come together are taken together.
+  private func follow(
+    _ store: EntityStore, _ parts: GatewayParts, _ take: @Sendable (ConfigSnapshot) async throws -> Void
+  ) async {
+    let changes = store.changes.stream()
+    func takeNow() async {
+      do {
+        try await take(try await store.snapshot())
+      } catch {
+        parts.logger.error("the stored configuration is not in effect, the one before still runs: \(error)")
+      }
+    }
+    await takeNow()
+    for await _ in changes { await takeNow() }
+  }
+
+  /// Returns after the first signal, throws when a part fails; either way the other parts are told to end and awaited.
+  private func untilSignal(_ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+    struct Signalled: Error {}
+    group.addTask {
+      await TerminationSignal.wait()
+      throw Signalled()
+    }
+    do {
+      while try await group.next() != nil {}
+    } catch is Signalled {}
+    group.cancelAll()
+  }
+}

@@ -1,0 +1,39 @@
+import EntityModel
+import Logging
+import PluginKit
+import Proxy
+
+/// The one way by which a configuration starts to run: registry, compile, swap on every loop.
+///
+/// An actor, so that configurations are applied one after another in the order of the calls.
+actor ConfigurationApplier {
+  private let registryBuilder: PluginRegistryBuilder
+  private let proxy: ProxyServer
+  private let logger: Logger
+
+  /// Hash of the configuration that runs, zeros for none.
+  private(set) var runningHash = ConfigSnapshot.emptyHash
+
+  init(registryBuilder: PluginRegistryBuilder, proxy: ProxyServer, logger: Logger) {
+    self.registryBuilder = registryBuilder
+    self.proxy = proxy
+    self.logger = logger
+  }
+
+  /// Runs the configuration, or leaves the present one in place.
+  ///
+  /// - Throws: `GatewayError` naming every entity that cannot run.
+  func apply(_ snapshot: ConfigSnapshot) async throws(GatewayError) {
+    let clock = ContinuousClock()
+    let start = clock.now
+    do {
+      let registry = try registryBuilder.registry(for: snapshot)
+      let compiled = try SnapshotCompiler(registry: registry, logger: logger).compile(snapshot)
+      try await proxy.swap(to: compiled)
+    } catch {
+      throw GatewayError("\(error)")
+    }
+    runningHash = snapshot.hash
+    logger.info("configuration \(snapshot.hash) runs, made ready in \(clock.now - start)")
+  }
+}

@@ -1,0 +1,111 @@
+import PluginKit
+
+/// What a head says of its own connection and body.
+struct HTTP1Fields {
+  enum BodyLength: Equatable {
+    case none
+    case fixed(Int)
+    case chunked
+    /// Until the sender closes: responses only.
+    case untilClose
+  }
+
+  /// Options of `Connection` that mean something to us.
+  struct ConnectionOptions: OptionSet {
+    let rawValue: UInt8
+    static let close = ConnectionOptions(rawValue: 1)
+    static let keepAlive = ConnectionOptions(rawValue: 2)
+    static let upgrade = ConnectionOptions(rawValue: 4)
+    /// Names fields that must not be passed on.
+    static let namesFields = ConnectionOptions(rawValue: 8)
+  }
+
+  var contentLength: Int?
+  var hasTransferEncoding = false
+  var isChunked = false
+  var connection: ConnectionOptions = []
+  var hostCount = 0
+  var isHostValid = true
+  var expectsContinue = false
+  var hasUpgrade = false
+
+  enum Problem {
+    case malformed
+    /// A transfer coding other than chunked.
+    case unknownCoding
+  }
+
+  /// Takes in one field; the names are told apart by length first, so that most cost one comparison.
+  @inline(__always)
+  mutating func note(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Problem? {
+    switch name.count {
+    case 4:
+      if name.isText("host") {
+        hostCount += 1
+        if !Self.isValidHost(value) { isHostValid = false }
+      }
+    case 6:
+      if name.isText("expect"), value.isText("100-continue") { expectsContinue = true }
+    case 7:
+      if name.isText("upgrade") { hasUpgrade = true }
+    case 10:
+      if name.isText("connection") { noteConnection(value) }
+    case 14:
+      if name.isText("content-length") {
+        guard contentLength == nil, let length = value.decimal else { return .malformed }
+        contentLength = length
+      }
+    case 17:
+      if name.isText("transfer-encoding") {
+        guard !hasTransferEncoding else { return .malformed }
+        hasTransferEncoding = true
+        guard value.isText("chunked") else { return .unknownCoding }
+        isChunked = true
+      }
+    default: break
+    }
+    return nil
+  }
+
+  private mutating func noteConnection(_ value: UnsafeRawBufferPointer) {
+    var options = connection
+    value.forEachListMember { member in
+      if member.isText("keep-alive") {
+        options.insert(.keepAlive)
+      } else if member.isText("close") {
+        options.insert(.close)
+      } else if member.isText("upgrade") {
+        options.insert(.upgrade)
+      } else {
+        options.insert(.namesFields)
+      }
+    }
+    connection = options
+  }
+
+  /// Refuses what can mean different hosts to different readers; otherwise any name goes, as in Kong.
+  private static func isValidHost(_ value: UnsafeRawBufferPointer) -> Bool {
+    if value.isEmpty { return false }
+    var previous: UInt8 = 0
+    for byte in value {
+      switch byte {
+      case 0...0x20, 0x7F, UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: "?"), UInt8(ascii: "#"),
+        UInt8(ascii: "@"), UInt8(ascii: ","), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\""):
+        return false
+      case UInt8(ascii: ".") where previous == byte:
+        return false
+      default: break
+      }
+      previous = byte
+    }
+    return true
+  }
+}
+
+/// Where one field lies in a head, relative to its first byte.
+struct FieldRange {
+  var nameOffset: Int
+  var nameLength: Int
+  var valueOffset: Int
+  var valueLength: Int
+}

@@ -1,0 +1,504 @@
+import EntityModel
+import NIOCore
+import NIOSSL
+import PluginKit
+
+/// One HTTP/1.1 connection of a client: the only handler of its channel beside TLS.
+///
+/// Cuts the received bytes into requests and hands them to its `RequestPipeline`; writes what the pipeline answers.
+/// Confined to its event loop.
+final class ClientHandler: ChannelDuplexHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  /// What happens to the bytes of a request's body.
+  enum BodyUse {
+    /// They wait; nothing more is read.
+    case held
+    /// They go to the pipeline.
+    case delivered
+    /// The response is over; what is left of the body is thrown away.
+    case discarded
+  }
+
+  private enum State {
+    case head
+    case request
+    case tunnel
+    /// Our side is closed; bytes are read and dropped so that the client gets to read the last response.
+    case lingering
+    case closed
+  }
+
+  /// How long a client may take to send the rest of a body that nobody wants.
+  private static let lingeringTime = TimeAmount.seconds(5)
+  /// Responses up to this many body bytes go out with their head in one piece.
+  static let coalescingLimit = 16384
+
+  let loop: ProxyLoop
+  let connection: ConnectionFacts
+  private(set) var context: ChannelHandlerContext?
+  private var pipeline: RequestPipeline?
+  private var state = State.head
+  private var parser: HTTP1RequestParser
+  private var decoder = HTTP1BodyDecoder(.none)
+  private var inbound: ByteBuffer?
+  private var bodyUse = BodyUse.held
+  private var bodyEndWasTold = false
+  private var isProcessing = false
+  private var readIsPending = false
+  private var expectsContinue = false
+  private var keepsAlive = true
+  private var requestCount = 0
+  private var timer = LazyTimer()
+  /// Bytes to be written with the next flush.
+  private var outbound = ByteBuffer()
+  /// The bytes of `outbound` have been written; its memory is used again once the channel has let go of it.
+  private var outboundIsWritten = false
+  private var hasUnflushedWrites = false
+
+  init(loop: ProxyLoop, connection: ConnectionFacts) {
+    self.loop = loop
+    self.connection = connection
+    parser = HTTP1RequestParser(
+      limits: .init(line: loop.configuration.headLineLimit, head: loop.configuration.headLimit))
+  }
+
+  // MARK: Life
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    loop.opened(self)
+    arm(loop.configuration.clientHeaderTimeout)
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    self.context = nil
+    timer.cancel()
+    loop.closed(self)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if case NIOSSLError.uncleanShutdown = error { return }
+    context.close(promise: nil)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    let wasWorking = state == .request || state == .tunnel
+    state = .closed
+    inbound = nil
+    timer.cancel()
+    let pipeline = self.pipeline
+    self.pipeline = nil
+    if wasWorking { pipeline?.clientClosed() }
+    loop.closed(self)
+    context.fireChannelInactive()
+  }
+
+  /// Takes no request after the present one.
+  func drain() {
+    switch state {
+    case .head: if !parser.isInsideHead { abort() }
+    case .request: keepsAlive = false
+    case .tunnel, .lingering: abort()
+    case .closed: break
+    }
+  }
+
+  /// Closes at once.
+  func abort() { context?.close(promise: nil) }
+
+  var isWritable: Bool { context?.channel.isWritable ?? false }
+
+  /// The other end of the tunnel is closed: what was received from it still goes out.
+  func closeTunnel() {
+    state = .closed
+    flush()
+    closeWhenWritten(.all)
+  }
+
+  // MARK: Timeouts
+
+  private func arm(_ amount: TimeAmount) {
+    if timer.move(to: .now() + amount) { scheduleTimer() }
+  }
+
+  private func scheduleTimer() { timer.schedule(on: loop.eventLoop) { [weak self] in self?.timerFired() } }
+
+  private func timerFired() {
+    switch timer.fired(now: .now()) {
+    case .cleared: return
+    case .early: return scheduleTimer()
+    case .due: break
+    }
+    if state == .request, bodyUse == .delivered, isWritable {
+      pipeline?.bodyTimedOut()
+    } else {
+      abort()
+    }
+  }
+
+  // MARK: Reading
+
+  private var wantsBytes: Bool {
+    switch state {
+    case .head, .lingering, .closed: return true
+    case .tunnel: return pipeline?.wantsRequestBytes ?? true
+    case .request:
+      if decoder.isFinished { return (inbound?.readableBytes ?? 0) == 0 }
+      switch bodyUse {
+      case .held: return false
+      case .delivered: return pipeline?.wantsRequestBytes ?? true
+      case .discarded: return true
+      }
+    }
+  }
+
+  func read(context: ChannelHandlerContext) {
+    if wantsBytes {
+      context.read()
+    } else {
+      readIsPending = true
+    }
+  }
+
+  /// Goes on after something changed that `wantsBytes` looks at.
+  func resumeReading() {
+    guard readIsPending, wantsBytes else { return }
+    readIsPending = false
+    context?.read()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let bytes = unwrapInboundIn(data)
+    switch state {
+    case .lingering, .closed: return
+    case .tunnel:
+      pipeline?.tunnelBytes(bytes)
+      return
+    case .head, .request: break
+    }
+    if inbound == nil || inbound?.readableBytes == 0 {
+      inbound = bytes
+    } else {
+      inbound?.writeImmutableBuffer(bytes)
+    }
+    process()
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    pipeline?.clientReadCompleted()
+    flush()
+    context.fireChannelReadComplete()
+  }
+
+  /// Works through the received bytes until more are needed or something else must happen first.
+  private func process() {
+    if isProcessing { return }
+    isProcessing = true
+    defer { isProcessing = false }
+    while true {
+      switch state {
+      case .head:
+        guard let bytes = inbound, bytes.readableBytes > 0 else { return }
+        switch bytes.withUnsafeReadableBytes({ parser.parse($0) }) {
+        case .needsMore:
+          arm(loop.configuration.clientHeaderTimeout)
+          return
+        case .refused(let refusal):
+          inbound = nil
+          return refuse(refusal)
+        case .head(let head):
+          begin(head, bytes)
+        }
+      case .request:
+        if !pumpBody() { return }
+      case .tunnel, .lingering, .closed:
+        return
+      }
+    }
+  }
+
+  private func begin(_ head: HTTP1RequestParser.Head, _ bytes: ByteBuffer) {
+    state = .request
+    timer.clear()
+    requestCount += 1
+    decoder = HTTP1BodyDecoder(head.body)
+    bodyUse = .held
+    bodyEndWasTold = false
+    expectsContinue = head.expectsContinue && head.body != .none
+    keepsAlive =
+      head.isKeepAlive && !loop.isDraining && requestCount < loop.configuration.clientKeepaliveRequests
+    let pipeline = self.pipeline ?? RequestPipeline(connection: self)
+    self.pipeline = pipeline
+    bytes.withUnsafeReadableBytes { raw in
+      pipeline.prepare(head, fields: parser.fields, bytes: UnsafeRawBufferPointer(rebasing: raw[0..<head.length]))
+    }
+    inbound?.moveReaderIndex(forwardBy: head.length)
+    if inbound?.readableBytes == 0 { inbound = nil }
+    parser.reset()
+    pipeline.start()
+  }
+
+  /// Moves body bytes on.
+  ///
+  /// - Returns: False when nothing more can be done now.
+  private func pumpBody() -> Bool {
+    if bodyUse == .held { return false }
+    if var bytes = inbound {
+      inbound = nil
+      while state == .request, bodyUse != .held, let chunk = decoder.next(&bytes) {
+        if bodyUse == .delivered { pipeline?.requestBody(chunk) }
+      }
+      if state != .request { return state == .head }
+      if bytes.readableBytes > 0 { inbound = bytes }
+    }
+    if decoder.isMalformed {
+      if bodyUse == .discarded {
+        beginLingering()
+      } else {
+        keepsAlive = false
+        bodyUse = .held
+        pipeline?.requestBodyMalformed()
+      }
+      return false
+    }
+    if decoder.isFinished {
+      if bodyUse == .discarded {
+        nextRequest()
+        return true
+      }
+      if bodyUse == .delivered, !bodyEndWasTold {
+        bodyEndWasTold = true
+        timer.clear()
+        pipeline?.requestBodyEnded()
+        return state == .head
+      }
+      return false
+    }
+    if bodyUse == .delivered {
+      arm(loop.configuration.clientBodyTimeout)
+    }
+    resumeReading()
+    return false
+  }
+
+  // MARK: What the pipeline asks for
+
+  /// Bytes of the body that are still to come are of no known number, or this many.
+  var knownBodyRemaining: Int? { decoder.fixedRemaining }
+
+  var bodyIsReceived: Bool { decoder.isFinished }
+
+  /// Starts to deliver the body.
+  func deliverBody() {
+    guard state == .request else { return }
+    bodyUse = .delivered
+    if expectsContinue, !decoder.isFinished, (inbound?.readableBytes ?? 0) == 0 {
+      expectsContinue = false
+      withOutbound { _ = $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
+      flush()
+    }
+    expectsContinue = false
+    if isProcessing {
+      resumeReading()
+    } else {
+      process()
+    }
+  }
+
+  func holdBody() { if bodyUse == .delivered { bodyUse = .held } }
+
+  /// Whether the connection can go on after the response: decided when its head is written.
+  func decideKeepAlive() -> Bool {
+    if loop.isDraining { keepsAlive = false }
+    // A client that waits for "100 Continue" may or may not send the body after all: the next request could not be told
+    // from it.
+    if expectsContinue, !decoder.isFinished { keepsAlive = false }
+    return keepsAlive
+  }
+
+  func closeAfterResponse() { keepsAlive = false }
+
+  /// The pipeline is done with the request and its response has been written.
+  func responseFinished() {
+    guard state == .request else { return }
+    flush()
+    if decoder.isFinished {
+      if keepsAlive { nextRequest() } else { closeGracefully(requestIsRead: true) }
+    } else if keepsAlive {
+      bodyUse = .discarded
+      arm(Self.lingeringTime)
+    } else {
+      closeGracefully(requestIsRead: false)
+      return
+    }
+    if !isProcessing { process() }
+    resumeReading()
+  }
+
+  private func nextRequest() {
+    state = .head
+    expectsContinue = false
+    if loop.isDraining, (inbound?.readableBytes ?? 0) == 0 { return abort() }
+    arm(loop.configuration.clientKeepaliveTimeout)
+    resumeReading()
+  }
+
+  /// Closes without losing the response: a close with unread bytes would reset the connection.
+  private func closeGracefully(requestIsRead: Bool) {
+    if requestIsRead, (inbound?.readableBytes ?? 0) == 0 {
+      state = .closed
+      closeWhenWritten(.all)
+    } else {
+      beginLingering()
+    }
+  }
+
+  private func beginLingering() {
+    state = .lingering
+    inbound = nil
+    arm(Self.lingeringTime)
+    closeWhenWritten(.output)
+    resumeReading()
+  }
+
+  /// A close would drop what the socket has not taken yet.
+  private func closeWhenWritten(_ mode: CloseMode) {
+    guard let context else { return }
+    let written = context.eventLoop.makePromise(of: Void.self)
+    written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(mode: mode, promise: nil) }
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+  }
+
+  /// Everything after this point passes unread in both directions.
+  func becomeTunnel() {
+    guard state == .request else { return }
+    state = .tunnel
+    timer.clear()
+    let early = inbound
+    inbound = nil
+    flush()
+    if let early, early.readableBytes > 0 { pipeline?.tunnelBytes(early) }
+    resumeReading()
+  }
+
+  // MARK: Writing
+
+  /// Appends to what the next flush writes in one piece.
+  func withOutbound(_ body: (inout ByteBuffer) -> Void) {
+    recycleOutbound()
+    body(&outbound)
+  }
+
+  private func recycleOutbound() {
+    guard outboundIsWritten else { return }
+    outboundIsWritten = false
+    outbound.clear()
+  }
+
+  /// Sends body bytes: small ones join what waits for the flush, large ones go without being copied.
+  func write(_ bytes: ByteBuffer) {
+    recycleOutbound()
+    if outbound.readableBytes + bytes.readableBytes <= Self.coalescingLimit {
+      outbound.writeImmutableBuffer(bytes)
+    } else {
+      writeOutbound()
+      context?.write(wrapOutboundOut(bytes), promise: nil)
+      hasUnflushedWrites = true
+    }
+  }
+
+  private func writeOutbound() {
+    guard !outboundIsWritten, outbound.readableBytes > 0 else { return }
+    context?.write(wrapOutboundOut(outbound), promise: nil)
+    outboundIsWritten = true
+    hasUnflushedWrites = true
+  }
+
+  func flush() {
+    writeOutbound()
+    guard hasUnflushedWrites else { return }
+    hasUnflushedWrites = false
+    context?.flush()
+    if !isWritable, state == .request || state == .tunnel { arm(loop.configuration.clientSendTimeout) }
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable {
+      if state == .request, bodyUse != .discarded { timer.clear() }
+      pipeline?.clientBecameWritable()
+    }
+    context.fireChannelWritabilityChanged()
+  }
+
+  // MARK: Refusals
+
+  /// Answers what is no request, and closes.
+  private func refuse(_ refusal: HTTP1RequestParser.Refusal) {
+    let requestID = loop.nextRequestID()
+    let status = refusal.status
+    let body: String
+    let contentType: String
+    switch refusal {
+    case .unknownCoding, .versionNotSupported:
+      body = StatusLine.page(status)
+      contentType = "text/html; charset=UTF-8"
+    default:
+      body = ErrorResponder.body(
+        message: ErrorResponder.defaultMessage(for: refusal.messageStatus), requestID: requestID, format: .plain)
+      contentType = ErrorResponder.Format.plain.contentType
+    }
+    let date = loop.dateField()
+    recycleOutbound()
+    outbound.write(estimate: 512 + body.utf8.count) { writer in
+      writer.text("HTTP/1.1 ")
+      writer.decimal(status)
+      writer.text(" ")
+      writer.text(StatusLine.reason(status))
+      writer.text("\r\n")
+      writer.array(date)
+      writer.field("Content-Type", contentType)
+      writer.text("Content-Length: ")
+      writer.decimal(body.utf8.count)
+      writer.text("\r\nConnection: close\r\n")
+      if loop.configuration.responseHeaders.contains(.server) { writer.array(loop.texts.serverField) }
+      if loop.configuration.responseHeaders.contains(.requestID) { writer.field("X-Kong-Request-Id", requestID) }
+      writer.text("\r\n")
+      writer.string(body)
+    }
+    AccessLogLine.refused(status: status, bodySize: body.utf8.count, connection: connection, loop: loop)
+    flush()
+    beginLingering()
+  }
+}
+
+/// What is the same for all requests of a client connection.
+struct ConnectionFacts {
+  var peerIP: String
+  var peerPort: Int
+  var localIP: String
+  var localPort: Int
+  var isTLS: Bool
+  var serverName: String?
+  var tlsVersion: String?
+  /// The peer is in `trusted_ips`.
+  var isPeerTrusted: Bool
+  /// Port map of the listener.
+  var publishedPort: Int?
+
+  /// - Parameter serverName: of the TLS handshake; nil without TLS or name.
+  init(channel: any Channel, isTLS: Bool, serverName: String?, loop: ProxyLoop) {
+    peerIP = channel.remoteAddress?.ipAddress ?? ""
+    // A Unix socket has no port.
+    peerPort = channel.remoteAddress?.port ?? 0
+    localIP = channel.localAddress?.ipAddress ?? ""
+    localPort = channel.localAddress?.port ?? 0
+    self.isTLS = isTLS
+    self.serverName = serverName
+    let trusted = loop.services.node.trustedIPs
+    isPeerTrusted = !trusted.isEmpty && IPAddress(peerIP).map { address in trusted.contains { $0.contains(address) } } ?? false
+    publishedPort = loop.configuration.portMaps[localPort]
+  }
+}

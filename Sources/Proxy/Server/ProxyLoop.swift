@@ -1,0 +1,119 @@
+import EntityModel
+import Logging
+import NIOCore
+import NIOSSL
+import PluginKit
+
+/// What the connections of one event loop share. Confined to that loop.
+final class ProxyLoop {
+  let eventLoop: any EventLoop
+  let services: LoopServices
+  let configuration: ProxyConfiguration
+  let logger: Logger
+  let statistics: LoopStatistics
+  let texts: GatewayTexts
+  let names: NameCache
+  let accessLog: AccessLogWriter?
+
+  /// The configuration that new requests begin with.
+  var snapshot: RuntimeSnapshot
+  /// Idle upstream connections by where they lead.
+  var pools: [UpstreamIdentity: UpstreamPool] = [:]
+  /// Open client connections.
+  private var connections: [ObjectIdentifier: ClientHandler] = [:]
+  /// No new requests are taken; connections close after the one they are at.
+  private(set) var isDraining = false
+  private var whenEmpty: EventLoopPromise<Void>?
+
+  /// For plugins that turn a plain service into a TLS one: no verification, as nginx's default. Nil only when the TLS
+  /// library fails.
+  private(set) lazy var defaultUpstreamTLS: UpstreamTLS? = {
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.certificateVerification = .none
+    configuration.applicationProtocols = ["http/1.1"]
+    return (try? NIOSSLContext(configuration: configuration)).map { UpstreamTLS(context: $0, identity: "default") }
+  }()
+
+  private var clock = LoopClock()
+  private var identifiers = RequestIdentifiers()
+
+  init(
+    eventLoop: any EventLoop, index: Int, node: NodeInfo, configuration: ProxyConfiguration, snapshot: RuntimeSnapshot,
+    statistics: LoopStatistics, accessLog: AccessLogWriter?, logger: Logger
+  ) {
+    self.eventLoop = eventLoop
+    services = LoopServices(index: index, node: node)
+    self.configuration = configuration
+    self.snapshot = snapshot
+    self.statistics = statistics
+    self.logger = logger
+    self.accessLog = accessLog
+    texts = GatewayTexts(node: node, configuration: configuration)
+    names = NameCache(eventLoop: eventLoop, lifetime: configuration.nameLifetime)
+  }
+
+  func nextRequestID() -> String { identifiers.next() }
+
+  /// Milliseconds since the epoch.
+  func wallMilliseconds() -> Int64 { clock.wallMilliseconds() }
+
+  /// The `Date` field with its CRLF, made once a second.
+  func dateField() -> [UInt8] { clock.dateField() }
+
+  func pool(for identity: UpstreamIdentity) -> UpstreamPool {
+    if let pool = pools[identity] { return pool }
+    let pool = UpstreamPool(loop: self, identity: identity)
+    pools[identity] = pool
+    return pool
+  }
+
+  // MARK: Connections
+
+  func opened(_ connection: ClientHandler) {
+    connections[ObjectIdentifier(connection)] = connection
+    statistics.connectionOpened()
+  }
+
+  func closed(_ connection: ClientHandler) {
+    guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+    statistics.connectionClosed()
+    if connections.isEmpty, let promise = whenEmpty {
+      whenEmpty = nil
+      promise.succeed()
+    }
+  }
+
+  /// Closes idle client connections, lets the others finish their request; succeeds when none is left.
+  func drain() -> EventLoopFuture<Void> {
+    isDraining = true
+    accessLog?.flush()
+    if connections.isEmpty { return eventLoop.makeSucceededVoidFuture() }
+    let promise = whenEmpty ?? eventLoop.makePromise(of: Void.self)
+    whenEmpty = promise
+    for connection in Array(connections.values) { connection.drain() }
+    return promise.futureResult
+  }
+
+  /// Closes everything at once.
+  func shutDown() {
+    isDraining = true
+    for connection in Array(connections.values) { connection.abort() }
+    for pool in pools.values { pool.closeAll() }
+    accessLog?.flush()
+  }
+}
+
+/// Texts that are the same for all requests, made once.
+struct GatewayTexts {
+  let serverField: [UInt8]
+  /// What follows `Via: ` and earlier members on responses.
+  let viaMember: String
+  /// The same on requests, whose protocol version varies: ` kong/…` or ` kong`.
+  let viaRequestName: String
+
+  init(node: NodeInfo, configuration: ProxyConfiguration) {
+    serverField = Array("Server: \(node.serverToken)\r\n".utf8)
+    viaRequestName = configuration.viaCompliesWithRFC ? " kong" : " \(node.serverToken)"
+    viaMember = "1.1" + viaRequestName
+  }
+}

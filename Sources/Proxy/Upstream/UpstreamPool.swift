@@ -1,0 +1,109 @@
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// Where upstream connections of one pool lead; connections of different identities are never mixed.
+///
+/// Source: Kong fact, proxy-behaviour §7 "Keepalive pools".
+struct UpstreamIdentity: Hashable {
+  /// Address literal.
+  let address: String
+  let port: Int
+  /// Nil without TLS; else what distinguishes verification, CAs and client certificate.
+  let tlsIdentity: String?
+  /// Server name of the TLS handshake.
+  let serverName: String?
+}
+
+/// The idle connections to one upstream address, of one event loop.
+final class UpstreamPool {
+  private unowned let loop: ProxyLoop
+  let identity: UpstreamIdentity
+  private var idle: [UpstreamHandler] = []
+
+  init(loop: ProxyLoop, identity: UpstreamIdentity) {
+    self.loop = loop
+    self.identity = identity
+  }
+
+  var idleCount: Int { idle.count }
+
+  /// The connection used last, so that surplus ones grow old and close.
+  func take() -> UpstreamHandler? { idle.popLast() }
+
+  /// Keeps a connection for later.
+  func put(_ connection: UpstreamHandler) {
+    if idle.count >= loop.configuration.upstreamKeepalivePoolSize, !idle.isEmpty {
+      idle.removeFirst().close()
+    }
+    idle.append(connection)
+  }
+
+  /// Forgets a connection that has closed.
+  func remove(_ connection: UpstreamHandler) {
+    if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
+    if idle.isEmpty { loop.pools[identity] = nil }
+  }
+
+  func closeAll() {
+    let connections = idle
+    idle.removeAll()
+    for connection in connections { connection.close() }
+  }
+
+  /// Opens a connection; `completion` is called on the event loop.
+  func connect(
+    tls: NIOSSLContext?, timeout: TimeAmount, _ completion: @escaping (Result<UpstreamHandler, UpstreamFailure>) -> Void
+  ) {
+    let address: SocketAddress
+    do {
+      address = try SocketAddress(ipAddress: identity.address, port: identity.port)
+    } catch {
+      return completion(.failure(.connectFailed))
+    }
+    let handler = UpstreamHandler(loop: loop, pool: self)
+    let bound = NIOLoopBound(handler, eventLoop: loop.eventLoop)
+    let serverName = identity.serverName
+    let deadline = NIODeadline.now() + timeout
+    let bootstrap = ClientBootstrap(group: loop.eventLoop)
+      .connectTimeout(timeout)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(.recvAllocator, value: ReadSizes.allocator)
+      .channelOption(.writeBufferWaterMark, value: ReadSizes.waterMark)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          if let tls {
+            let name = serverName.flatMap { ServerName.isUsable($0) ? $0 : nil }
+            try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
+          }
+          try channel.pipeline.syncOperations.addHandler(bound.value)
+        }
+      }
+    handler.awaitsHandshake = tls != nil
+    bootstrap.connect(to: address).assumeIsolated().whenComplete { result in
+      switch result {
+      case .failure(let error):
+        switch error {
+        case ChannelError.connectTimeout: completion(.failure(.connectTimedOut))
+        default: completion(.failure(.connectFailed))
+        }
+      case .success:
+        handler.whenReady(until: deadline, completion)
+      }
+    }
+  }
+}
+
+/// Which names may be sent as server name: NIO refuses addresses.
+enum ServerName {
+  static func isUsable(_ name: String) -> Bool {
+    guard !name.isEmpty, name.utf8.count <= 255, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return false }
+    return (try? SocketAddress(ipAddress: name, port: 0)) == nil
+  }
+}
+
+/// Sizes of reads and of buffered writes on proxied connections: measured, see docs/architecture.md.
+enum ReadSizes {
+  static let allocator = AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 262_144)
+  static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 65536, high: 262_144)
+}

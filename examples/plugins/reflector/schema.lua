@@ -1,0 +1,10 @@
+-- `reflector` has nothing to configure.
+return {
+  name = "reflector",
+  fields = {
+    { config = {
+        type = "record",
+        fields = {},
+    }, },
+  },
+}
