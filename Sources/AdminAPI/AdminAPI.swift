@@ -1,5 +1,7 @@
 import EntityModel
 import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
 import Logging
 import ServiceLifecycle
 import Storage
@@ -25,20 +27,31 @@ public struct AdminAPI: Sendable {
     self.logger = logger
     self.onServerRunning = onServerRunning
     responder = AdminResponder(
-      endpoints: AdminEndpoints.all(isOn: configuration.isOn), repository: repository, node: node,
+      endpoints: AdminEndpoints.of(configuration.surface, isOn: configuration.isOn), repository: repository, node: node,
       configuration: configuration, logger: logger)
   }
 
   /// The server for one address.
-  public func makeApplication(at address: AdminAPIConfiguration.ListenAddress) -> some ApplicationProtocol {
+  ///
+  /// - Throws: when the address has TLS settings that cannot be used.
+  public func makeApplication(
+    at address: AdminAPIConfiguration.ListenAddress
+  ) throws -> some ApplicationProtocol {
     Application(
       responder: responder,
+      server: try server(for: address),
       configuration: ApplicationConfiguration(address: .hostname(address.host, port: address.port)),
       onServerRunning: { [onServerRunning] channel in
         let port = channel.localAddress?.port ?? address.port
-        await onServerRunning(AdminAPIConfiguration.ListenAddress(host: address.host, port: port))
+        await onServerRunning(AdminAPIConfiguration.ListenAddress(host: address.host, port: port, tls: address.tls))
       },
       logger: logger)
+  }
+
+  private func server(for address: AdminAPIConfiguration.ListenAddress) throws -> HTTPServerBuilder {
+    let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(configuration.idleSeconds)))
+    guard let tls = address.tls else { return plain }
+    return try .tls(plain, tlsConfiguration: tls)
   }
 
   /// Serves every address until the task is cancelled, then refuses new connections, finishes running requests and
@@ -48,7 +61,7 @@ public struct AdminAPI: Sendable {
   public func run() async throws {
     guard !configuration.addresses.isEmpty else { return }
     var group = ServiceGroupConfiguration(
-      services: configuration.addresses.map { makeApplication(at: $0) as any Service }, logger: logger)
+      services: try configuration.addresses.map { try makeApplication(at: $0) as any Service }, logger: logger)
     group.maximumGracefulShutdownDuration = .seconds(Self.shutdownSeconds)
     let services = ServiceGroup(configuration: group)
     // The servers run in a task of their own, so that cancellation becomes a graceful shutdown.

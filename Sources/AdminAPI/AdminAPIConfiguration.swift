@@ -1,26 +1,32 @@
+import NIOSSL
+
 /// The settings of the Admin API. Values; changing them needs a restart.
 public struct AdminAPIConfiguration: Sendable {
   /// One address of `admin_listen`.
-  public struct ListenAddress: Sendable, Hashable {
+  public struct ListenAddress: Sendable {
     public var host: String
     /// 0 lets the system choose; `onServerRunning` then tells which.
     public var port: Int
+    /// Nil for plain HTTP.
+    public var tls: TLSConfiguration?
 
-    public init(host: String, port: Int) {
+    public init(host: String, port: Int, tls: TLSConfiguration? = nil) {
       self.host = host
       self.port = port
+      self.tls = tls
     }
   }
 
-  /// The part this node plays (`role`).
-  public enum Role: String, Sendable, Hashable {
-    case traditional
-    case controlPlane = "control_plane"
-    case dataPlane = "data_plane"
+  /// Which endpoints are served.
+  public enum Surface: Sendable, Hashable {
+    /// The whole Admin API.
+    case full
+    /// The Status API: health and readiness, read-only.
+    case status
   }
 
   public var addresses: [ListenAddress]
-  public var role: Role
+  public var surface: Surface
   /// False with `database=off`: entities are read-only and `/config` exists.
   public var usesDatabase: Bool
   /// `custom_plugin_streaming_enabled`: whether `/custom-plugins` exists.
@@ -36,15 +42,18 @@ public struct AdminAPIConfiguration: Sendable {
   public var maximumBodySize: Int
   /// Origins of the web console; empty to allow the origin that asks. Source: Kong fact, admin-api §6.
   public var allowedOrigins: [String]
+  /// Seconds after which a connection without a request is closed.
+  public var idleSeconds: Int64
 
   public init(
-    addresses: [ListenAddress], role: Role = .traditional, usesDatabase: Bool = true, isStreamingEnabled: Bool = false,
+    addresses: [ListenAddress], surface: Surface = .full, usesDatabase: Bool = true,
+    isStreamingEnabled: Bool = false,
     headers: [String] = ["server_tokens", "latency_tokens"], serverToken: String = "kong/3.15.0.0-enterprise-edition",
     kongVersion: String = "3.15.0.0", sluiceVersion: String = "0.1.0", maximumBodySize: Int = 32 << 20,
-    allowedOrigins: [String] = []
+    allowedOrigins: [String] = [], idleSeconds: Int64 = 75
   ) {
     self.addresses = addresses
-    self.role = role
+    self.surface = surface
     self.usesDatabase = usesDatabase
     self.isStreamingEnabled = isStreamingEnabled
     self.headers = headers
@@ -53,6 +62,7 @@ public struct AdminAPIConfiguration: Sendable {
     self.sluiceVersion = sluiceVersion
     self.maximumBodySize = maximumBodySize
     self.allowedOrigins = allowedOrigins
+    self.idleSeconds = idleSeconds
   }
 
   /// Whether a setting that an entity depends on (`EntityDefinition.requiredSetting`) is on.

@@ -11,7 +11,7 @@
 #include <time.h>
 
 // Instructions between two looks at the clock.
-#define HOOK_INTERVAL 100
+#define HOOK_INTERVAL 20
 #define WALL_CLOCK_FACTOR 4
 #define THREAD_STACK_SIZE (8 * 1024 * 1024)
 // Bytes of an error message that are kept.
@@ -295,7 +295,13 @@ static int evaluate(lua_State *L) {
   int code = luaL_loadbufferx(L, request->chunk, request->chunk_length, request->chunk_name, "t");
   if (code) {
     keep_message(L, self);
-    self->result.status = is_out_of_memory(self, code) ? LUA_INSPECT_MEMORY : LUA_INSPECT_SYNTAX;
+    // Bytecode behind a byte order mark gets as far as this; Lua refuses it under one of two names.
+    const char *message = self->result.message;
+    bool is_bytecode = message && (strstr(message, "attempt to load chunk with wrong mode") ||
+                                   strstr(message, "cannot load malformed bytecode"));
+    self->result.status = is_out_of_memory(self, code) ? LUA_INSPECT_MEMORY
+                          : is_bytecode                ? LUA_INSPECT_BYTECODE
+                                                       : LUA_INSPECT_SYNTAX;
     return 0;
   }
   lua_pushvalue(L, environment);

@@ -1,4 +1,5 @@
 // Values on their way between Lua and Swift: flat trees in memory that belongs to the host.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,3 +182,5 @@ int slu_results_push(lua_State *L, slu_call *call) {
   }
   return count;
 }
+
+size_t slu_number_text(double number, char *text) { return (size_t)snprintf(text, 32, "%.14g", number); }

@@ -1,10 +1,6 @@
 import AdminAPI
 import Clustering
 import EntityModel
-import Foundation
-import Logging
-import NIOPosix
-import PluginKit
 import Proxy
 import Storage
 
@@ -24,12 +20,8 @@ public struct GatewayProcess: Sendable {
     let parts = try await GatewayParts(settings: settings)
     do {
       switch settings.role {
-      case .traditional:
-        if settings.database == .off {
-          try await runDeclarative(parts)
-        } else {
-          try await runTraditional(parts)
-        }
+      case .traditional where settings.database == .off: try await runDeclarative(parts)
+      case .traditional: try await runTraditional(parts)
       case .controlPlane: try await runControlPlane(parts)
       case .dataPlane: try await runDataPlane(parts)
       }
@@ -49,7 +41,7 @@ public struct GatewayProcess: Sendable {
     let applier = parts.applier(proxy)
     let node = GatewayNode(parts: parts, proxy: proxy, backing: .database(store))
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await follow(store, parts) { snapshot in try await applier.apply(snapshot) } }
+      group.addTask { await follow(store, parts) { snapshot in try await applier.apply(snapshot) } }
       parts.serve(store, node, in: &group)
       try await untilSignal(&group)
     }
@@ -57,15 +49,15 @@ public struct GatewayProcess: Sendable {
   }
 
   private func runDeclarative(_ parts: GatewayParts) async throws {
-    let store = MemoryStore(rules: parts.rules)
     let proxy = try await parts.startProxy()
-    let loader = DeclarativeConfiguration(store: store, applier: parts.applier(proxy), rules: parts.rules)
-    if let text = try parts.declarativeText() {
-      try await loader.loadAtStart(text.text, source: text.source)
+    let declarative = DeclarativeConfiguration(
+      store: MemoryStore(rules: parts.rules), applier: parts.applier(proxy), rules: parts.rules)
+    if let (text, source) = try parts.declarativeText() {
+      try await declarative.loadAtStart(text, source: source)
     }
-    let node = GatewayNode(parts: parts, proxy: proxy, backing: .memory(loader))
+    let node = GatewayNode(parts: parts, proxy: proxy, backing: .declarative(declarative))
     try await withThrowingTaskGroup(of: Void.self) { group in
-      parts.serve(store, node, in: &group)
+      parts.serve(declarative.store, node, in: &group)
       try await untilSignal(&group)
     }
     await parts.drain(proxy)
@@ -73,35 +65,46 @@ public struct GatewayProcess: Sendable {
 
   private func runControlPlane(_ parts: GatewayParts) async throws {
     let store = try parts.openStore()
-    let directory = StoredDataPlaneDirectory(store: store)
-    let server = try await parts.startControlPlane(directory: directory)
-    let node = GatewayNode(parts: parts, proxy: nil, backing: .database(store), dataPlanes: server)
+    let server = try await parts.startControlPlane()
+    let node = GatewayNode(parts: parts, proxy: nil, backing: .database(store), controlPlane: server)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
-        try await follow(store, parts) { snapshot in
-          await server.publish(HybridPayload.encode(snapshot))
-          node.publishedHash(snapshot.hash)
+        await follow(store, parts) { snapshot in
+          let payload = HybridPayload.encode(snapshot)
+          server.publish(
+            ControlPlanePayload(configTable: payload.configTable, hash: payload.hash, hashes: payload.hashes))
+          node.published(hash: payload.hash)
         }
       }
       parts.serve(store, node, in: &group)
       try await untilSignal(&group)
     }
-    await server.stop()
+    await server.shutdown()
   }
 
   private func runDataPlane(_ parts: GatewayParts) async throws {
     let proxy = try await parts.startProxy()
     let applier = parts.applier(proxy)
     let store = MemoryStore(rules: parts.rules)
-    let receiver = DataPlaneReceiver(parts: parts, store: store, applier: applier)
-    await receiver.loadLastGoodCopy()
-    let client = try parts.makeDataPlaneClient(receiver)
-    let node = GatewayNode(parts: parts, proxy: proxy, backing: .received(receiver))
+    let loader = DeclarativeLoader(rules: parts.rules)
+    let client = try parts.makeDataPlaneClient { received in
+      do {
+        let snapshot = try loader.load(configTable: received.configTable, hash: received.hash)
+        try await applier.apply(snapshot)
+        _ = store.replace(with: snapshot)
+        return .success(())
+      } catch {
+        return .failure(ApplyFailure("\(error)"))
+      }
+    }
+    await client.restoreLastGoodCopy()
+    client.start()
+    let node = GatewayNode(parts: parts, proxy: proxy, backing: .received(store))
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { await client.run() }
       parts.serve(store, node, in: &group)
       try await untilSignal(&group)
     }
+    await client.shutdown()
     await parts.drain(proxy)
   }
 
@@ -110,7 +113,7 @@ public struct GatewayProcess: Sendable {
   /// Hands the store's configuration on, now and after each change; changes that come together are taken together.
   private func follow(
     _ store: EntityStore, _ parts: GatewayParts, _ take: @Sendable (ConfigSnapshot) async throws -> Void
-  ) async throws {
+  ) async {
     let changes = store.changes.stream()
     func takeNow() async {
       do {
@@ -123,15 +126,16 @@ public struct GatewayProcess: Sendable {
     for await _ in changes { await takeNow() }
   }
 
-  /// Returns at the first signal, throws when a part fails; either way the other parts are told to end.
+  /// Returns after the first signal, throws when a part fails; either way the other parts are told to end and awaited.
   private func untilSignal(_ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+    struct Signalled: Error {}
     group.addTask {
       await TerminationSignal.wait()
-      throw CancellationError()
+      throw Signalled()
     }
-    defer { group.cancelAll() }
     do {
       while try await group.next() != nil {}
-    } catch is CancellationError {}
+    } catch is Signalled {}
+    group.cancelAll()
   }
 }

@@ -86,6 +86,11 @@ public final class RequestContext {
   /// True when the whole upstream response must be read before the response phases run.
   public var buffersResponse = false
 
+  /// Whether an Upstream of that name exists in the request's snapshot. Set by the pipeline.
+  public var upstreamExists: ((_ name: String) -> Bool)?
+  /// Finds a consumer of the request's snapshot by id, or by username. Set by the pipeline.
+  public var findConsumer: ((_ key: String, _ byUsername: Bool) -> ConsumerInfo?)?
+
   // MARK: Response
 
   public var response = ResponseState()

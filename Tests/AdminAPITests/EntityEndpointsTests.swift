@@ -9,7 +9,7 @@ struct EntityEndpointsTests {
 
   @Test("an entity is created, read by id and name, changed, replaced and deleted")
   func lifeOfAService() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let created = try await admin.call("POST", "/services", ["name": "svc", "url": "http://up.example.com:81/p"])
       #expect(created.status == 201)
       #expect(created["host"] == "up.example.com" && created["port"] == 81 && created["path"] == "/p")
@@ -30,7 +30,7 @@ struct EntityEndpointsTests {
 
   @Test("PUT by a name creates with that name, and refuses a name that cannot be")
   func putByName() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let put = try await admin.call("PUT", "/services/putname", ["host": "example.com", "name": "other"])
       #expect(put.status == 200 && put["name"] == "putname")
       let again = try await admin.call("PUT", "/services/putname", ["host": "b.example.com"])
@@ -42,7 +42,7 @@ struct EntityEndpointsTests {
 
   @Test("violations name every field, in Kong's words")
   func violations() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let refused = try await admin.call("POST", "/services", ["name": "a b", "port": "x", "foo": 1])
       #expect(refused.status == 400 && refused["code"] == 2 && refused["name"] == "schema violation")
       #expect(refused["fields.host"] == "required field missing" && refused["fields.foo"] == "unknown field")
@@ -56,7 +56,7 @@ struct EntityEndpointsTests {
 
   @Test("children are listed, created and addressed below their parent, and only there")
   func nestedChildren() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       for name in ["one", "two"] { try await admin.call("POST", "/services", ["name": .string(name), "host": "a.b"]) }
       let created = try await admin.call("POST", "/services/one/routes", ["name": "r", "paths": ["/a"]])
       #expect(created.status == 201)
@@ -71,7 +71,8 @@ struct EntityEndpointsTests {
       }
       #expect(try await admin.call("GET", "/services/none/routes").json == ["message": "Not found"])
       #expect(try await admin.call("PATCH", "/services/one/routes/r", ["paths": ["/c"]])["paths"] == ["/c"])
-      #expect(try await admin.call("PUT", "/services/one/routes/new", ["paths": ["/n"]])["service"] == created["service"])
+      let put = try await admin.call("PUT", "/services/one/routes/new", ["paths": ["/n"]])
+      #expect(put["service"] == created["service"])
       #expect(try await admin.call("DELETE", "/services/one/routes/none").status == 204)
       #expect(try await admin.call("DELETE", "/services/one/routes/r").status == 204)
       #expect(try await admin.call("GET", "/routes/r").status == 404)
@@ -80,7 +81,7 @@ struct EntityEndpointsTests {
 
   @Test("the parent is read, changed and replaced below its child, and made if there is none")
   func parentBelowChild() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       try await admin.call("POST", "/routes", ["name": "r", "paths": ["/a"]])
       #expect(try await admin.call("GET", "/routes/r/service").status == 404)
       #expect(try await admin.call("PUT", "/routes/r/service", ["port": 1]).status == 400)
@@ -100,7 +101,7 @@ struct EntityEndpointsTests {
 
   @Test("targets live below their upstream alone, by id or by address")
   func targets() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       for name in ["u1", "u2"] { try await admin.call("POST", "/upstreams", ["name": .string(name)]) }
       let created = try await admin.call("POST", "/upstreams/u1/targets", ["target": "10.0.0.1:80", "weight": 0])
       #expect(created.status == 201)
@@ -111,7 +112,8 @@ struct EntityEndpointsTests {
       #expect(try await admin.call("GET", "/targets").status == 404)
       let health = try await admin.call("GET", "/upstreams/u1/health")
       #expect(health["data.0.health"] == "HEALTHCHECKS_OFF" && health["node_id"] != nil)
-      #expect(try await admin.call("GET", "/upstreams/u1/health?balancer_health=1")["data.health"] == "HEALTHCHECKS_OFF")
+      let balancer = try await admin.call("GET", "/upstreams/u1/health?balancer_health=1")
+      #expect(balancer["data.health"] == "HEALTHCHECKS_OFF")
       #expect(try await admin.call("DELETE", "/upstreams/u1/targets/10.0.0.1:80").status == 204)
       #expect(try await admin.call("GET", "/upstreams/u2/targets")["data"]?.array?.count == 1)
     }
@@ -119,7 +121,7 @@ struct EntityEndpointsTests {
 
   @Test("pages follow one another by offset, with size and tags kept in the link")
   func pages() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       for index in 1...5 {
         let body: JSONValue = ["username": .string("c\(index)"), "tags": index == 5 ? nil : ["t", "x y"]]
         try await admin.call("PUT", "/consumers/\(index)1111111-aaaa-4111-8111-111111111111", body)
@@ -148,7 +150,7 @@ struct EntityEndpointsTests {
 
   @Test("consumers can be listed by custom_id, which is unique, and by no other field")
   func filterByUniqueField() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       try await admin.call("POST", "/consumers", ["username": "a", "custom_id": "c/1"])
       try await admin.call("POST", "/consumers", ["username": "b"])
       #expect(try await admin.call("GET", "/consumers?custom_id=c/1")["data"]?.array?.count == 1)
@@ -159,7 +161,7 @@ struct EntityEndpointsTests {
 
   @Test("a plugin's form follows the plugin's schema, in a change that of the stored plugin")
   func pluginForms() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let created = try await admin.form(
         "POST", "/plugins",
         "name=rate-limiting&config.minute=5&config.limits[1].window=60&config.headers.x-a=1&config.redis.port=1")
@@ -178,7 +180,7 @@ struct EntityEndpointsTests {
 
   @Test("changing a plugin that is missing says so plainly unless the body names the plugin")
   func missingPlugin() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let plain = try await admin.call("PATCH", "/plugins/\(Self.id)", ["enabled": false])
       #expect(plain.status == 404 && plain.json == ["message": "Not found"])
       let named = try await admin.call("PATCH", "/plugins/\(Self.id)", ["name": "rate-limiting", "enabled": false])
@@ -188,7 +190,7 @@ struct EntityEndpointsTests {
 
   @Test("an entity without a name is addressed by id alone")
   func invalidPrimaryKey() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       for method in ["GET", "PUT", "PATCH", "DELETE"] {
         let body: JSONValue? = method == "GET" || method == "DELETE" ? nil : [:]
         let refused = try await admin.call(method, "/ca_certificates/not-a-uuid", body)
@@ -200,7 +202,7 @@ struct EntityEndpointsTests {
 
   @Test("references may be given by name, and with id and name together")
   func references() async throws {
-    try await AdminRig().run { admin in
+    try await AdminRig().run { (admin) async throws in
       let service = try await admin.call("POST", "/services", ["name": "s", "host": "a.b"])
       let byName = try await admin.call("POST", "/routes", ["paths": ["/a"], "service": ["name": "s"]])
       #expect(byName["service"] == ["id": try #require(service["id"])])
@@ -208,6 +210,48 @@ struct EntityEndpointsTests {
       #expect(try await admin.call("POST", "/routes", both).status == 201)
       let missing = try await admin.call("POST", "/routes", ["paths": ["/a"], "service": ["name": "x"]])
       #expect(missing.status == 400 && missing["code"] == 13)
+    }
+  }
+
+  @Test("a certificate carries its server names, and is addressed by them")
+  func certificates() async throws {
+    try await AdminRig().run { (admin) async throws in
+      let body: JSONValue = [
+        "cert": .string(TestCertificate.certificate), "key": .string(TestCertificate.key),
+        "snis": ["sni.example.com", "*.example.org"],
+      ]
+      let created = try await admin.call("POST", "/certificates", body)
+      #expect(created.status == 201, "\(created.text)")
+      #expect(Set(created["snis"]?.array ?? []) == ["sni.example.com", "*.example.org"])
+      let id = try #require(created["id"]?.string)
+      #expect(try await admin.call("GET", "/certificates/sni.example.com")["id"] == .string(id))
+      #expect(try await admin.call("GET", "/certificates/other.example.com").status == 404)
+      #expect(try await admin.call("GET", "/certificates/\(id)/snis")["data"]?.array?.count == 2)
+      #expect(try await admin.call("GET", "/snis/sni.example.com/certificate")["id"] == .string(id))
+      let changed = try await admin.call("PATCH", "/certificates/\(id)", ["snis": ["new.example.com"]])
+      #expect(changed["snis"] == ["new.example.com"])
+      #expect(try await admin.call("GET", "/snis")["data"]?.array?.count == 1)
+      let taken = try await admin.call("POST", "/certificates", [
+        "cert": .string(TestCertificate.certificate), "key": .string(TestCertificate.key), "snis": ["new.example.com"],
+      ])
+      #expect((400..<500).contains(taken.status))
+      #expect(try await admin.call("DELETE", "/snis/new.example.com").status == 204)
+      #expect(try await admin.call("DELETE", "/certificates/\(id)").status == 204)
+    }
+  }
+
+  @Test("a consumer group is read together with what belongs to it")
+  func consumerGroups() async throws {
+    try await AdminRig().run { (admin) async throws in
+      let group = try await admin.call("POST", "/consumer_groups", ["name": "gold"])
+      #expect(group.status == 201 && group["name"] == "gold")
+      let plugin = try await admin.call("POST", "/consumer_groups/gold/plugins", ["name": "correlation-id"])
+      #expect(plugin.status == 201)
+      let shown = try await admin.call("GET", "/consumer_groups/gold")
+      #expect(shown["consumer_group"] == group.json && shown["consumers"] == [])
+      #expect(shown["plugins"] == [plugin.json])
+      #expect(try await admin.call("GET", "/consumer_groups/none").status == 404)
+      #expect(try await admin.call("PATCH", "/consumer_groups/gold", ["tags": ["x"]])["name"] == "gold")
     }
   }
 }

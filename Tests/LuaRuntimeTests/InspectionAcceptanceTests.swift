@@ -80,6 +80,28 @@ import Testing
     #expect(found.version == "1.2")
   }
 
+  @Test("a handler may take its version from kong.meta")
+  func versionOfKong() throws {
+    let handler = """
+      local meta = require "kong.meta"
+      return { PRIORITY = 1, VERSION = meta.version, access = function() end }
+      """
+    let found = try inspector.inspect(name: "probe", schema: InspectionRefusalTests.goodSchema, handler: handler)
+    #expect(found.version == "3.15.0")
+  }
+
+  @Test("every module of the sandbox can be required, every other cannot")
+  func modules() throws {
+    for name in SandboxModules.strict {
+      let handler = "assert(require '\(name)' ~= nil)\n" + InspectionRefusalTests.goodHandler
+      _ = try inspector.inspect(name: "probe", schema: InspectionRefusalTests.goodSchema, handler: handler)
+    }
+    for name in ["os", "io", "ffi", "debug", "package", "jit", "kong.db.schema.typedefs", "resty.http", ""] {
+      let message = InspectionRefusalTests.violations(handler: "require '\(name)'", inspector: inspector)["handler"]
+      #expect(message == "error in line 1: require '\(name)' not allowed within sandbox")
+    }
+  }
+
   @Test("a schema is read with typedefs, overrides and checks")
   func schemaWithTypedefs() throws {
     let schema = """

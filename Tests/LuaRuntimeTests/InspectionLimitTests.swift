@@ -5,7 +5,7 @@ import Testing
 
 /// Texts that try to keep the machine busy, to fill its memory or to get out of the sandbox.
 @Suite struct InspectionLimitTests {
-  static let limits = LuaPluginInspector.Limits(time: .milliseconds(200), memoryBytes: 16 << 20)
+  static let limits = LuaPluginInspector.Limits(time: .milliseconds(100), memoryBytes: 16 << 20)
   static let inspector = LuaPluginInspector(limits: limits)
 
   static func message(handler: String) -> String? {
@@ -31,7 +31,7 @@ import Testing
     let clock = ContinuousClock()
     let start = clock.now
     let message = Self.message(handler: handler)
-    #expect(message?.hasPrefix("the chunk did not end within 200 ms") == true, "\(message ?? "accepted")")
+    #expect(message?.hasPrefix("the chunk did not end within 100 ms") == true, "\(message ?? "accepted")")
     #expect(clock.now - start < .seconds(10))
   }
 
@@ -39,7 +39,7 @@ import Testing
   func lineOfLoop() {
     #expect(
       Self.message(handler: "local x = 1\nwhile x do end")
-        == "the chunk did not end within 200 ms (it was stopped in line 2); code outside of functions runs when the "
+        == "the chunk did not end within 100 ms (it was stopped in line 2); code outside of functions runs when the "
         + "plugin is loaded and must come to an end")
   }
 
@@ -51,7 +51,10 @@ import Testing
       "local t = table.new(100000000, 0)",
     ])
   func memory(handler: String) {
-    #expect(Self.message(handler: handler) == "the chunk needs more than 16 MiB of memory while it is loaded")
+    // With time enough to come to the limit of memory.
+    let inspector = LuaPluginInspector(limits: .init(time: .seconds(30), memoryBytes: 16 << 20))
+    let message = InspectionRefusalTests.violations(handler: handler, inspector: inspector)["handler"]
+    #expect(message == "the chunk needs more than 16 MiB of memory while it is loaded")
   }
 
   @Test(
@@ -92,6 +95,38 @@ import Testing
   func escape(expression: String) {
     let handler = "assert(\(expression) == nil)\n" + InspectionRefusalTests.goodHandler
     #expect(Self.message(handler: handler) == nil)
+  }
+
+  @Test("running out of memory at any point is an answer, not a crash")
+  func everyMemoryLimit() {
+    var limits = Self.limits
+    var answers: Set<String> = []
+    for bytes in stride(from: 0, to: 2 << 20, by: 24_000) {
+      limits.memoryBytes = bytes
+      let inspection = ChunkInspection(chunk: .schema, environment: .schema, limits: limits)
+      do throws(ChunkInspection.Refusal) {
+        _ = try inspection.evaluate(InspectionRefusalTests.goodSchema)
+        answers.insert("accepted")
+      } catch {
+        answers.insert(String(error.message.prefix(30)))
+      }
+    }
+    #expect(answers == ["accepted", "the chunk needs more than 0 Mi", "the chunk could not be inspect"])
+  }
+
+  @Test(
+    "tables with odd keys and values are answered, not crashed on",
+    arguments: [
+      "return { [-2^63] = 1, name = 'probe', fields = { [-2^63] = {} } }",
+      "return { name = 'probe', fields = { [2^53] = {} } }",
+      "return { name = 'probe', fields = { { config = { type = 'record', fields = {}, [1.5] = 2, [true] = 3 } } } }",
+      "return { name = 'probe', fields = { { config = { type = 'record', fields = { { a = { type = 'integer', "
+        + "between = { -1/0, 1/0 }, default = 2^63, len_min = 2^62, gt = 0/0 } } } } } } }",
+      "return { name = 'probe', fields = coroutine.create(print) }",
+      "local t = {} for i = 1, 99999 do t[i] = {} end return { name = 'probe', fields = t }",
+    ])
+  func oddTables(schema: String) {
+    #expect(InspectionRefusalTests.violations(schema: schema)["schema"] != nil)
   }
 
   @Test("two inspections share nothing")

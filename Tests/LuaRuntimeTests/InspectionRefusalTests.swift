@@ -33,6 +33,7 @@ import Testing
       ("local x = = 1", "syntax error in line 1: unexpected symbol near '='"),
       ("\n\nreturn {", "syntax error in line 3: unexpected symbol near '<eof>'"),
       ("\u{1B}LJ\u{2}\u{A}", "the text is compiled bytecode; only Lua source is accepted"),
+      ("\u{FEFF}\u{1B}LJ\u{2}\u{A}", "the text is compiled bytecode; only Lua source is accepted"),
       ("return 7", "the handler chunk must return a table, but it returned a number"),
       ("", "the handler chunk must return a table, but it returned nil"),
       ("\nerror('oops')", "error in line 2: oops"),
@@ -177,7 +178,8 @@ import Testing
           + "(line 1); declare the rule with the schema's own checks, or validate the value in the handler"
       ),
       (
-        "return { name = 'probe', fields = { { config = { type = 'record', fields = { { a = { type = 'array' } } } } } } }",
+        "return { name = 'probe', fields = { { config = { type = 'record', fields = { "
+          + "{ a = { type = 'array' } } } } } } }",
         "config.a: field of type 'array' must declare 'elements'"
       ),
       (

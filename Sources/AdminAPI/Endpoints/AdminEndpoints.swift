@@ -2,6 +2,14 @@ import EntityModel
 
 /// Every endpoint of the Admin API. To add one, write `Endpoints/<Name>Endpoint.swift` and add its list here.
 public enum AdminEndpoints {
+  /// The endpoints of the Admin API or of the Status API.
+  static func of(_ surface: AdminAPIConfiguration.Surface, isOn: (String) -> Bool) -> [AdminEndpoint] {
+    switch surface {
+    case .full: all(isOn: isOn)
+    case .status: StatusEndpoints.all
+    }
+  }
+
   /// - Parameter isOn: whether a setting that entities depend on is on, by name.
   public static func all(
     of kinds: [EntityDefinition] = EntityCatalogue.all, isOn: (String) -> Bool
@@ -9,7 +17,8 @@ public enum AdminEndpoints {
     let present = kinds.filter { $0.requiredSetting.map(isOn) ?? true }
     let absent = kinds.filter { !($0.requiredSetting.map(isOn) ?? true) }
     return NodeEndpoints.all + ConfigEndpoint.all + ClusteringEndpoints.all + WorkspaceEndpoints.all + TagEndpoints.all
-      + SchemaEndpoints.all(of: present) + EntityEndpoints.all(of: present) + UpstreamEndpoints.all(of: present)
+      + SchemaEndpoints.all(of: present) + ConsumerGroupEndpoint.wrapping(EntityEndpoints.all(of: present), of: present)
+      + UpstreamEndpoints.all(of: present)
       + absent.flatMap(Self.absent)
   }
 

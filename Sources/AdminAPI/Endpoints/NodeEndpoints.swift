@@ -6,9 +6,7 @@ enum NodeEndpoints {
   static let all: [AdminEndpoint] = [
     AdminEndpoint(
       "/", "Tells version, settings and plugins of this node.", [.get: { _, services in try await root(services) }]),
-    AdminEndpoint(
-      "/status", "Tells whether the database answers, how much memory Lua holds, and what the proxy has done.",
-      [.get: { request, services in try await status(request, services) }]),
+    nodeStatus,
     AdminEndpoint(
       "/endpoints", "Lists every path of the Admin API.",
       [.get: { _, services in .ok(["data": .array(services.endpointPaths.map(JSONValue.string))]) }]),
@@ -27,6 +25,11 @@ enum NodeEndpoints {
       "/debug/node/log-level/{log_level}", "Changes the log level of this node, for `?timeout=` seconds or until then.",
       [.put: { request, services in try await setLogLevel(request, services) }]),
   ]
+
+  /// Also part of the Status API.
+  static let nodeStatus = AdminEndpoint(
+    "/status", "Tells whether the database answers, how much memory Lua holds, and what the proxy has done.",
+    [.get: { request, services in try await status(request, services) }])
 
   private static func root(_ services: AdminServices) async throws -> AdminResponse {
     let configuration = services.configuration

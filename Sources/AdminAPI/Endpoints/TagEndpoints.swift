@@ -3,6 +3,14 @@ import Storage
 
 /// `/tags`: which entities carry which tags. Source: Kong fact, admin-api §3.
 enum TagEndpoints {
+  /// The rows of the lists, for `/schemas/tags`; they are derived from entities and never stored themselves.
+  static let rows = EntityDefinition(
+    name: "tags", adminPath: nil,
+    schema: RecordSchema([
+      "tag": .string.asRequired(), "entity_name": .string.asRequired(),
+      "entity_id": .string.asRequired().checked(by: .uuid),
+    ]))
+
   static let all: [AdminEndpoint] = [
     AdminEndpoint(
       "/tags", "Lists every tag of every entity.",

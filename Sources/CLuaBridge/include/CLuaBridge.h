@@ -235,4 +235,7 @@ bool slu_host_read_shared(slu_host *host, int32_t request_reference, const char 
 
 void slu_host_collect_garbage(slu_host *host);
 
+// Writes a number as tostring does; `text` has room for 32 bytes. Returns its length.
+size_t slu_number_text(double number, char *text);
+
 #endif

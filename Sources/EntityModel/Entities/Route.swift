@@ -21,7 +21,8 @@ extension EntityDefinition {
       ]))
     let endpoints = FieldSchema.set(
       of: .record(
-        RecordSchema(["ip": CommonFields.ipOrCIDR, "port": CommonFields.port], entityChecks: [.atLeastOneOf(["ip", "port"])])
+        RecordSchema(
+          ["ip": CommonFields.ipOrCIDR, "port": CommonFields.port], entityChecks: [.atLeastOneOf(["ip", "port"])])
       ).asRequired())
     let schema = RecordSchema(
       [

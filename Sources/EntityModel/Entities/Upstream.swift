@@ -48,7 +48,21 @@ extension EntityDefinition {
       "failover": .boolean.defaulting(to: false),
       "tags": CommonFields.tags,
     ]),
-    compositeUnique: ["upstream", "target"])
+    compositeUnique: ["upstream", "target"], derivedFields: targetWithPort)
+
+  /// A target without port gets the default one, so that the same target cannot be there twice.
+  @Sendable private static func targetWithPort(_ entity: EntityFields) -> EntityFields {
+    guard let text = entity["target"]?.string else { return entity }
+    var entity = entity
+    switch ValueChecks.hostForm(of: text) {
+    case .address(let address, let port):
+      let host = address.isIPv4 ? address.description : "[\(address.expandedDescription)]"
+      entity["target"] = .string("\(host):\(port ?? 8000)")
+    case .name(let name, let port): entity["target"] = .string("\(name):\(port ?? 8000)")
+    case .invalid, .invalidPort: break
+    }
+    return entity
+  }
 
   private static var healthchecks: FieldSchema {
     let type = FieldSchema.string.defaulting(to: "http").checked(by: .oneOf(["tcp", "http", "https", "grpc", "grpcs"]))
@@ -60,40 +74,38 @@ extension EntityDefinition {
     let successful: [JSONValue] = [
       200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308,
     ]
-    let passive = RecordSchema([
+    let passive = record([
       "type": type,
-      "healthy": .record(RecordSchema(["http_statuses": statuses(successful), "successes": count])).asRequired(),
-      "unhealthy": .record(
-        RecordSchema([
-          "http_statuses": statuses([429, 500, 503]), "http_failures": count, "timeouts": count, "tcp_failures": count,
-        ])
-      ).asRequired(),
+      "healthy": record(["http_statuses": statuses(successful), "successes": count]),
+      "unhealthy": record([
+        "http_statuses": statuses([429, 500, 503]), "http_failures": count, "timeouts": count, "tcp_failures": count,
+      ]),
     ])
-    let active = RecordSchema([
+    let active = record([
       "timeout": .number.defaulting(to: 1).checked(by: .between(0, 65535)),
       "concurrency": .integer.defaulting(to: 10).checked(by: .between(1, 2_147_483_648)),
       "https_verify_certificate": .boolean.asRequired().defaulting(to: true),
       "headers": .map(CommonFields.headerName, .array(of: .string)),
       "type": type,
-      "unhealthy": .record(
-        RecordSchema([
-          "http_statuses": statuses([429, 404, 500, 501, 502, 503, 504, 505]), "tcp_failures": count,
-          "timeouts": count, "http_failures": count, "interval": seconds,
-        ])
-      ).asRequired(),
+      "unhealthy": record([
+        "http_statuses": statuses([429, 404, 500, 501, 502, 503, 504, 505]), "tcp_failures": count, "timeouts": count,
+        "http_failures": count, "interval": seconds,
+      ]),
       "https_sni": CommonFields.sni,
       "http_path": CommonFields.path.defaulting(to: "/"),
-      "healthy": .record(
-        RecordSchema(["http_statuses": statuses([200, 302]), "interval": seconds, "successes": count])
-      ).asRequired(),
+      "healthy": record(["http_statuses": statuses([200, 302]), "interval": seconds, "successes": count]),
     ])
-    return .record(
-      RecordSchema([
-        "passive": .record(passive).asRequired(),
-        "active": .record(active).asRequired(),
-        "threshold": .number.defaulting(to: 0).checked(by: .between(0, 100)),
-      ])
-    ).asRequired()
+    return record([
+      "passive": passive, "active": active,
+      "threshold": .number.defaulting(to: 0).checked(by: .between(0, 100)),
+    ])
+  }
+
+  /// A required record whose default is shown as a whole, which clients read from `/schemas/upstreams`.
+  private static func record(_ fields: KeyValuePairs<String, FieldSchema>) -> FieldSchema {
+    let schema = RecordSchema(fields)
+    let contents = SchemaFilling().filled([:], by: schema).filter { !$0.value.isNull }
+    return .record(schema).asRequired().defaulting(to: .object(contents))
   }
 
   private static var hashChecks: [EntityCheck] {

@@ -59,7 +59,7 @@ private struct CanonicalText {
     switch value {
     case .null: bytes += "/null/".utf8
     case .bool(let value): bytes += (value ? "true" : "false").utf8
-    case .integer(let value): bytes += LuaTableText.number(Double(value)).utf8
+    case .integer(let value): bytes += String(value).utf8
     case .number(let value): bytes += LuaTableText.number(value).utf8
     case .string(let text): bytes += text.utf8
     case .array(let elements):

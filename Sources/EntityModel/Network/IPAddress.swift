@@ -13,7 +13,7 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
   /// Reads dotted IPv4 or RFC 4291 IPv6 text (brackets allowed around IPv6); nil for anything else.
   public init?(_ text: String) {
     var text = Substring(text)
-    if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
+    if text.hasPrefix("["), text.hasSuffix("]"), text.contains(":") { text = text.dropFirst().dropLast() }
     if text.contains(":") {
       guard let words = Self.ipv6Words(text) else { return nil }
       high = words[0..<4].reduce(0) { $0 << 16 | UInt64($1) }
@@ -69,15 +69,45 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     return all
   }
 
+  /// Dotted IPv4, or IPv6 in the canonical form of RFC 5952 (`2001:db8::1`).
   public var description: String {
     if isIPv4 {
       let address = UInt32(truncatingIfNeeded: low)
       return "\(address >> 24).\(address >> 16 & 0xFF).\(address >> 8 & 0xFF).\(address & 0xFF)"
     }
-    return (0..<8).map { index in
-      let half = index < 4 ? high : low
-      return String(half >> UInt64(48 - 16 * (index % 4)) & 0xFFFF, radix: 16)
+    let texts = words.map { String($0, radix: 16) }
+    guard let gap = longestRunOfZeros else { return texts.joined(separator: ":") }
+    return texts[..<gap.lowerBound].joined(separator: ":") + "::" + texts[gap.upperBound...].joined(separator: ":")
+  }
+
+  /// IPv6 with all eight groups of four digits; dotted IPv4 as it is.
+  public var expandedDescription: String {
+    if isIPv4 { return description }
+    return words.map { word in
+      let digits = String(word, radix: 16)
+      return String(repeating: "0", count: 4 - digits.count) + digits
     }.joined(separator: ":")
+  }
+
+  private var words: [UInt16] {
+    (0..<8).map { index in
+      UInt16(truncatingIfNeeded: (index < 4 ? high : low) >> UInt64(48 - 16 * (index % 4)))
+    }
+  }
+
+  /// The first of the longest runs of at least two groups of zero.
+  private var longestRunOfZeros: Range<Int>? {
+    var best: Range<Int>?
+    var start: Int?
+    for (index, word) in (words + [1]).enumerated() {
+      if word == 0 {
+        start = start ?? index
+      } else if let first = start {
+        if index - first >= 2, index - first > (best?.count ?? 0) { best = first..<index }
+        start = nil
+      }
+    }
+    return best
   }
 }
 

@@ -2,8 +2,8 @@ extension SchemaReader {
   /// Attributes that are validators of the field's value.
   static let checkAttributes: Set<String> = [
     "eq", "ne", "not_one_of", "one_of", "gt", "timestamp", "uuid", "is_regex", "between", "len_eq", "len_min",
-    "len_max", "starts_with", "not_match", "match_none", "match", "match_all", "match_any", "contains", "custom_validator",
-    "mutually_exclusive_subsets",
+    "len_max", "starts_with", "not_match", "match_none", "match", "match_all", "match_any", "contains",
+    "custom_validator", "mutually_exclusive_subsets",
   ]
 
   /// Reads the validators among a table's attributes; `field` says what kind of value they judge.

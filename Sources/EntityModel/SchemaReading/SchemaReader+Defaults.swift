@@ -7,6 +7,22 @@ extension SchemaReader {
     }
     guard let value = convert(tree, to: field, at: path) else { return }
     field.defaultValue = value
+    // What a record's default leaves out gets its own default, so only what is there is judged.
+    let validation = SchemaValidation(isUpdate: true, checksEntities: false)
+    if let violation = validation.violation(of: value, by: field) { report(violation, at: path) }
+  }
+
+  private mutating func report(_ violation: JSONValue, at path: String) {
+    switch violation {
+    case .string(let message): self.report(path, message)
+    case .array(let elements):
+      for (index, element) in elements.enumerated() where !element.isNull {
+        report(element, at: "\(path).\(index + 1)")
+      }
+    case .object(let members):
+      for (name, member) in members.sorted(by: { $0.key < $1.key }) { report(member, at: "\(path).\(name)") }
+    case .null, .bool, .integer, .number: break
+    }
   }
 
   /// The Lua value as JSON of the field's kind, by which `{}` becomes an array or an object; reports a value of

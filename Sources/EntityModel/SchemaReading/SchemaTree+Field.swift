@@ -15,6 +15,9 @@ extension SchemaTree {
       members.append(("values", SchemaTree(values)))
     case .record(let record):
       members.append(("fields", .list(record.fields.map { .members([($0.name, SchemaTree($0.schema))]) })))
+      if !record.entityChecks.isEmpty {
+        members.append(("entity_checks", .list(record.entityChecks.map { SchemaTree($0.document) })))
+      }
     case .foreign(let reference): members.append(("reference", .string(reference)))
     case .string, .integer, .number, .boolean, .json: break
     }

@@ -10,83 +10,47 @@ public enum Typedefs {
   public static var names: [String] { all.keys.sorted() }
 
   /// The check of a typedef that is written in Swift, by its name.
-  public static func check(named name: String) -> FieldCheck? {
-    textChecks[name].map { check in
-      .custom(name) { value in
-        switch value {
-        case .string(let text): check(text)
-        default: nil
-        }
-      }
-    }
-  }
+  public static func check(named name: String) -> FieldCheck? { checks[name] }
 
   /// The Lua module `kong.db.schema.typedefs` as data.
   public static var moduleTree: SchemaTree {
     .members(all.sorted { $0.key < $1.key }.map { ($0.key, SchemaTree($0.value)) })
   }
 
-  private static let textChecks: [String: @Sendable (String) -> String?] = [
-    "host": TypedefChecks.host,
-    "host_with_optional_port": TypedefChecks.hostWithOptionalPort,
-    "sni": TypedefChecks.serverName,
-    "wildcard_host": TypedefChecks.wildcardHost,
-    "ip": TypedefChecks.address,
-    "ip_or_cidr": TypedefChecks.addressOrRange,
-    "cidr": TypedefChecks.range,
-    "cidr_v4": TypedefChecks.rangeOfIPv4,
-    "path": TypedefChecks.path,
-    "url": TypedefChecks.url,
-    "header_name": TypedefChecks.headerName,
-    "cookie_name": TypedefChecks.cookieName,
-    "name": TypedefChecks.name,
-    "utf8_name": TypedefChecks.utf8Name,
-    "tag": TypedefChecks.tag,
-    "certificate": TypedefChecks.certificate,
-    "key": TypedefChecks.privateKey,
-  ]
+  private static let all: [String: FieldSchema] = basics.merging(texts) { $1 }.merging(routing) { $1 }
+    .merging(records) { $1 }
 
-  private static func text(_ description: String, check: String? = nil, _ checks: FieldCheck...) -> FieldSchema {
-    var field = FieldSchema(.string)
-    field.description = description
-    field.checks = checks + (check.flatMap { Self.check(named: $0) }.map { [$0] } ?? [])
-    return field
-  }
-
-  private static func field(
-    _ kind: FieldSchema.Kind, _ description: String? = nil, _ checks: FieldCheck..., required: Bool = false,
-    default value: JSONValue? = nil
-  ) -> FieldSchema {
-    var field = FieldSchema(kind)
-    field.description = description
-    field.checks = checks
-    field.required = required
-    field.defaultValue = value
-    return field
-  }
+  /// Checks by the names under which the typedefs carry them, nested ones included.
+  private static let checks: [String: FieldCheck] = {
+    var found: [String: FieldCheck] = [:]
+    func collect(_ field: FieldSchema) {
+      for check in field.checks {
+        if case .custom(let name, _) = check { found[name] = check }
+      }
+      switch field.kind {
+      case .array(let elements), .set(let elements): collect(elements)
+      case .map(let keys, let values):
+        collect(keys)
+        collect(values)
+      case .record(let record):
+        for field in record.fields { collect(field.schema) }
+      case .string, .integer, .number, .boolean, .foreign, .json: break
+      }
+    }
+    for field in all.values { collect(field) }
+    collect(redisConfig)
+    return found
+  }()
 
   private static func secret(_ description: String) -> FieldSchema {
-    var field = text(description)
-    field.isEncrypted = true
-    field.isReferenceable = true
-    return field
+    .string.asEncrypted().asReferenceable().described(description)
   }
 
-  private static func scope(_ collection: String) -> FieldSchema {
-    field(.foreign(collection), "The plugin cannot be limited to one of the \(collection).", .equal(.null))
+  private static func scope(_ field: FieldSchema) -> FieldSchema {
+    field.described("The plugin cannot be limited in this way.")
   }
 
-  private static let protocolNames: [JSONValue] = [
-    "grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss",
-  ]
-  private static let httpProtocolNames: [JSONValue] = ["grpc", "grpcs", "http", "https"]
-
-  private static func protocols(_ names: [JSONValue]) -> FieldSchema {
-    field(
-      .set(field(.string, nil, .oneOf(names))), "The protocols of requests that this plugin works on.", required: true,
-      default: .array(httpProtocolNames))
-  }
-
+  /// The field as one that must not be set.
   private static func absent(_ schema: FieldSchema) -> FieldSchema {
     var schema = schema
     schema.required = false
@@ -95,112 +59,72 @@ public enum Typedefs {
     return schema
   }
 
-  private static let all: [String: FieldSchema] = basics.merging(texts) { $1 }.merging(routing) { $1 }
-    .merging(records) { $1 }
+  private static let basics: [String: FieldSchema] = [
+    "uuid": CommonFields.id.described("A UUID in its usual text form."),
+    "auto_timestamp_s": CommonFields.createdAt.described("A time in seconds since 1970."),
+    "auto_timestamp_ms": CommonFields.createdAtMilliseconds
+      .described("A time in seconds since 1970, with milliseconds."),
+    "port": CommonFields.port.described("A port number from 0 to 65535."),
+    "timeout": CommonFields.timeout.described("A time limit in milliseconds."),
+    "ttl": CommonFields.timeToLive.described("A time to live in seconds."),
+    "no_route": scope(CommonFields.noRoute),
+    "no_service": scope(CommonFields.noService),
+    "no_consumer": scope(CommonFields.noConsumer),
+    "no_consumer_group": scope(CommonFields.noConsumerGroup),
+    "protocol": CommonFields.protocol.described("The protocol of a request."),
+    "protocols": CommonFields.protocols.described("The protocols of requests that the plugin works on."),
+    "protocols_http": CommonFields.httpOnlyProtocols.described("The protocols of requests that the plugin works on."),
+  ]
 
-  private static let basics: [String: FieldSchema] = {
-    var uuid = text("A UUID in its usual text form.", .uuid)
-    uuid.auto = .uuid
-    var seconds = field(.integer, "A time in seconds since 1970.", .timestamp)
-    seconds.auto = .createdAt
-    var milliseconds = field(.number, "A time in seconds since 1970, with milliseconds.", .timestamp)
-    milliseconds.auto = .createdAtMilliseconds
-    return [
-      "uuid": uuid,
-      "auto_timestamp_s": seconds,
-      "auto_timestamp_ms": milliseconds,
-      "port": field(.integer, "A port number from 0 to 65535.", .between(0, 65535)),
-      "timeout": field(.integer, "A time limit in milliseconds.", .between(0, 2_147_483_646)),
-      "ttl": field(.number, "A time to live in seconds.", .between(0, 100_000_000)),
-      "no_route": scope("routes"),
-      "no_service": scope("services"),
-      "no_consumer": scope("consumers"),
-      "no_consumer_group": scope("consumer_groups"),
-      "protocols": protocols(protocolNames),
-      "protocols_http": protocols(httpProtocolNames),
-    ]
-  }()
-
-  private static let texts: [String: FieldSchema] = {
-    let host = text("A host name or an IP address, without a port.", check: "host")
-    let sni = text("A host name as used in TLS, no IP address.", check: "sni")
-    var redisHost = host
-    redisHost.isReferenceable = true
-    var redisServerName = sni
-    redisServerName.isReferenceable = true
-    var path = text("An absolute path of a URL.", check: "path")
-    path.checks = [
-      .startsWith("/"), .matchNone([.init(pattern: "//", error: "must not have empty segments")]),
-    ] + path.checks
-    var name = text("A name that is unique among entities of its kind.", check: "name")
-    name.isUnique = true
-    var utf8Name = text("A name that is unique among entities of its kind.", check: "utf8_name")
-    utf8Name.isUnique = true
-    return [
-      "http_method": text("An HTTP method in capital letters.", .match("^%u+$")),
-      "protocol": text("The protocol of a request.", .oneOf(protocolNames)),
-      "host": host,
-      "redis_host": redisHost,
-      "host_with_optional_port": text(
-        "A host name or an IP address, with or without a port.", check: "host_with_optional_port"),
-      "wildcard_host": text("A host name with at most one wildcard, at either end.", check: "wildcard_host"),
-      "sni": sni,
-      "redis_server_name": redisServerName,
-      "ip": text("An IP address, version 4 or 6.", check: "ip"),
-      "ip_or_cidr": text("An IP address or a range in CIDR notation.", check: "ip_or_cidr"),
-      "cidr": text("A range of IP addresses in CIDR notation.", check: "cidr"),
-      "cidr_v4": text("A range of IPv4 addresses in CIDR notation.", check: "cidr_v4"),
-      "path": path,
-      "url": text("A URL with scheme and host.", check: "url"),
-      "cookie_name": text("The name of a cookie.", check: "cookie_name"),
-      "header_name": text("The name of a header.", check: "header_name"),
-      "name": name,
-      "utf8_name": utf8Name,
-      "tag": tag,
-      "tags": field(.set(tag), "Words by which entities can be grouped and filtered."),
-      "certificate": text("A certificate in PEM form.", check: "certificate"),
-      "key": text("A private key in PEM form.", check: "key"),
-      "semantic_version": text(
-        "A version number of digits and dots.",
-        .matchNone([.init(pattern: "%.%.", error: "must not have empty version segments")]),
-        .matchAny(["^%d+[%.%d]*$"], error: "invalid version number: must be in format of X.Y.Z")),
-      "capability": text("The name of a capability.", .match("^[%l][%d%l_-]+[%d%l]+$")),
-      "lua_code": field(
-        .map(keys: field(.string, nil, .lengthAtLeast(1)), values: field(.string, nil, .lengthAtLeast(1))),
-        "Lua code by the name of the value that it computes."),
-    ]
-  }()
-
-  private static var tag: FieldSchema {
-    var tag = text("A word for grouping and filtering entities.", check: "tag")
-    tag.required = true
-    return tag
-  }
+  private static let texts: [String: FieldSchema] = [
+    "http_method": CommonFields.httpMethod.described("An HTTP method in capital letters."),
+    "host": CommonFields.host.described("A host name or an IP address, without a port."),
+    "redis_host": CommonFields.host.asReferenceable().described("The host of a Redis server."),
+    "host_with_optional_port": CommonFields.hostWithOptionalPort
+      .described("A host name or an IP address, with or without a port."),
+    "wildcard_host": CommonFields.wildcardHost.described("A host name with at most one wildcard, at either end."),
+    "sni": CommonFields.sni.described("A host name as used in TLS, no IP address."),
+    "redis_server_name": CommonFields.sni.asReferenceable().described("The server name sent in the TLS handshake."),
+    "ip": CommonFields.ip.described("An IP address, version 4 or 6."),
+    "ip_or_cidr": CommonFields.ipOrCIDR.described("An IP address or a range in CIDR notation."),
+    "cidr": CommonFields.cidr.described("A range of IP addresses in CIDR notation."),
+    "cidr_v4": CommonFields.cidrV4.described("A range of IPv4 addresses in CIDR notation."),
+    "path": CommonFields.path.described("An absolute path of a URL."),
+    "url": CommonFields.url.described("A URL with scheme and host."),
+    "cookie_name": CommonFields.cookieName.described("The name of a cookie."),
+    "header_name": CommonFields.headerName.described("The name of a header."),
+    "name": CommonFields.name.described("A name that is unique among entities of its kind."),
+    "utf8_name": CommonFields.utf8Name.described("A name that is unique among entities of its kind."),
+    "tag": CommonFields.tag.described("A word for grouping and filtering entities."),
+    "tags": CommonFields.tags.described("Words by which entities can be grouped and filtered."),
+    "certificate": CommonFields.certificate.described("A certificate in PEM form."),
+    "key": CommonFields.key.described("A private key in PEM form."),
+    "semantic_version": .string.described("A version number of digits and dots.").checked(
+      by: .matchNone([.init(pattern: "%.%.", error: "must not have empty version segments")]),
+      .matchAny(["^%d+[%.%d]*$"], error: "invalid version number: must be in format of X.Y.Z")),
+    "capability": .string.described("The name of a capability.").checked(by: .match("^[%l][%d%l_-]+[%d%l]+$")),
+    // Kong compatibility: the syntax of the Lua code is not checked when an instance is saved.
+    "lua_code": .map(.string.checked(by: .lengthAtLeast(1)), .string.checked(by: .lengthAtLeast(1)))
+      .described("Lua code by the name of the value that it computes."),
+  ]
 
   private static let routing: [String: FieldSchema] = {
-    let methods = field(
-      .set(text("An HTTP method in capital letters.", .match("^%u+$"))), "The HTTP methods that match.")
-    let host = text("A host name with at most one wildcard, at either end.", check: "wildcard_host")
-    let hosts = field(.array(host), "The host names that match.")
-    var routerPath = text("A prefix of the path, or a regular expression after '~'.")
-    routerPath.checks = [
-      .matchAny(["^/", "^~/"], error: "should start with: / (fixed path) or ~/ (regex path)"),
+    let methods = FieldSchema.set(of: CommonFields.httpMethod).described("The HTTP methods that match.")
+    let host = FieldSchema.string.checked(
+      by: .custom("wildcard_host_with_optional_port", ValueChecks.wildcardHostWithOptionalPort))
+    let hosts = FieldSchema.array(of: host).described("The host names that match.")
+    let path = FieldSchema.string.described("A prefix of the path, or a regular expression after '~'.").checked(
+      by: .matchAny(["^/", "^~/"], error: "should start with: / (fixed path) or ~/ (regex path)"),
       .matchNone([.init(pattern: "^//", error: "must not have empty segments")]),
-    ]
-    let paths = field(.array(routerPath), "The paths that match.")
-    let headers = field(
-      .map(
-        keys: text("The name of a header.", check: "header_name"), values: field(.array(field(.string)))),
-      "The values that match, by the name of their header.")
+      .custom("route_path", ValueChecks.routePath))
+    let paths = FieldSchema.array(of: path).described("The paths that match.")
+    let headers = FieldSchema.map(CommonFields.headerName, .array(of: .string))
+      .described("The values that match, by the name of their header.")
     let endpoint = RecordSchema(
-      [
-        .init("ip", text("An IP address or a range in CIDR notation.", check: "ip_or_cidr")),
-        .init("port", field(.integer, "A port number from 0 to 65535.", .between(0, 65535))),
-      ],
-      entityChecks: [.atLeastOneOf(["ip", "port"])])
-    let endpoints = field(.set(field(.record(endpoint), required: true)), "Addresses and ports that match.")
+      ["ip": CommonFields.ipOrCIDR, "port": CommonFields.port], entityChecks: [.atLeastOneOf(["ip", "port"])])
+    let endpoints = FieldSchema.set(of: .record(endpoint).asRequired()).described("Addresses and ports that match.")
     return [
-      "methods": methods, "hosts": hosts, "paths": paths, "router_path": routerPath, "router_paths": paths,
+      "methods": methods, "hosts": hosts, "paths": paths, "router_path": path, "router_paths": paths,
       "headers": headers, "sources": endpoints, "destinations": endpoints,
       "no_methods": absent(methods), "no_hosts": absent(hosts), "no_paths": absent(paths),
       "no_headers": absent(headers), "no_sources": absent(endpoints), "no_destinations": absent(endpoints),
@@ -209,83 +133,52 @@ public enum Typedefs {
 
   private static let records: [String: FieldSchema] = {
     let pem = RecordSchema([
-      .init("private_key", secret("A private key in PEM form.")),
-      .init("public_key", secret("A public key in PEM form.")),
+      "private_key": secret("A private key in PEM form."),
+      "public_key": secret("A public key in PEM form."),
     ])
-    var keyFields: [RecordSchema.NamedField] = [
-      .init("kty", field(.string, nil, required: true))
-    ]
+    var keyFields: [RecordSchema.NamedField] = [.init("kty", .string.asRequired())]
     for name in ["issuer", "use", "alg", "kid", "x5u", "x5t", "x5t#S256", "x", "y", "crv", "n", "e", "oth", "r", "t"] {
-      keyFields.append(.init(name, field(.string)))
+      keyFields.append(.init(name, .string))
     }
-    for name in ["key_ops", "x5c"] { keyFields.append(.init(name, field(.array(field(.string))))) }
+    for name in ["key_ops", "x5c"] { keyFields.append(.init(name, .array(of: .string))) }
     for name in ["k", "d", "p", "q", "dp", "dq", "qi"] {
       keyFields.append(.init(name, secret("A secret part of the key.")))
     }
     return [
-      "pem": field(.record(pem), "A pair of keys in PEM form."),
-      "jwk": field(.record(RecordSchema(keyFields)), "A JSON web key (RFC 7517)."),
-      "queue": field(.record(queue), "How records are gathered and sent in batches.", required: true),
-      "propagation": field(
-        .record(propagation), "How the context of a trace is read and passed on.", required: true,
-        default: ["default_format": "w3c"]),
+      "pem": .record(pem).described("A pair of keys in PEM form."),
+      "jwk": .record(RecordSchema(keyFields)).described("A JSON web key (RFC 7517)."),
+      "queue": CommonFields.queue.described("How records are gathered and sent in batches."),
+      "propagation": .record(propagation).asRequired().defaulting(to: ["default_format": "w3c"])
+        .described("How the context of a trace is read and passed on."),
     ]
   }()
-
-  private static let queue = RecordSchema([
-    .init("max_batch_size", field(.integer, "Records sent at a time, at most.", .between(1, 1_000_000), default: 1)),
-    .init("max_coalescing_delay", field(.number, "Seconds to wait for a full batch.", .between(0, 3600), default: 1)),
-    .init("max_entries", field(.integer, "Records that may wait, at most.", .between(1, 1_000_000), default: 10000)),
-    .init("max_bytes", field(.integer, "Bytes that may wait, at most.")),
-    .init("max_retry_time", field(.number, "Seconds after which a batch is given up.", default: 60)),
-    .init(
-      "initial_retry_delay",
-      field(.number, "Seconds before the first retry.", .between(0.001, 1_000_000), default: 0.01)),
-    .init(
-      "max_retry_delay", field(.number, "Seconds between retries, at most.", .between(0.001, 1_000_000), default: 60)),
-    .init(
-      "concurrency_limit",
-      field(.integer, "Batches sent at once; -1 means no limit.", .oneOf([-1, 1]), default: 1)),
-  ])
 
   private static let propagation: RecordSchema = {
     let formats: [JSONValue] = ["w3c", "b3", "jaeger", "ot", "aws", "datadog", "gcp", "instana"]
     let written: [JSONValue] = formats + ["b3-single"]
     return RecordSchema([
-      .init(
-        "extract", field(.array(field(.string, nil, .oneOf(formats))), "Formats in which a context is looked for.")),
-      .init("clear", field(.array(field(.string)), "Headers removed once the context is read.")),
-      .init(
-        "inject",
-        field(
-          .array(field(.string, nil, .oneOf(written + ["preserve"]))), "Formats in which the context is passed on.")),
-      .init(
-        "default_format",
-        field(.string, "The format used when the request had none.", .oneOf(written), required: true, default: "w3c")),
+      "extract": .array(of: .string.checked(by: .oneOf(formats)))
+        .described("Formats in which a context is looked for."),
+      "clear": .array(of: .string).described("Headers removed once the context is read."),
+      "inject": .array(of: .string.checked(by: .oneOf(written + ["preserve"])))
+        .described("Formats in which the context is passed on."),
+      "default_format": .string.checked(by: .oneOf(written)).asRequired().defaulting(to: "w3c")
+        .described("The format used when the request had none."),
     ])
   }()
 
   /// `config_schema` of the Lua module `kong.tools.redis.schema`.
-  public static let redisConfig: FieldSchema = {
-    var host = text("The host of the Redis server.", check: "host")
-    host.isReferenceable = true
-    var username = text("The user to sign in as; needs Redis 6.")
-    username.isReferenceable = true
-    var sni = text("The server name sent in the TLS handshake.", check: "sni")
-    sni.isReferenceable = true
-    return field(
-      .record(
-        RecordSchema([
-          .init("host", host),
-          .init("port", field(.integer, "The port of the Redis server.", .between(0, 65535), default: 6379)),
-          .init("timeout", field(.integer, "A time limit in milliseconds.", .between(0, 2_147_483_646), default: 2000)),
-          .init("username", username),
-          .init("password", secret("The password to sign in with.")),
-          .init("database", field(.integer, "The number of the database.", default: 0)),
-          .init("ssl", field(.boolean, "Whether the connection uses TLS.", required: true, default: false)),
-          .init("ssl_verify", field(.boolean, "Whether the certificate is checked.", required: true, default: true)),
-          .init("server_name", sni),
-        ])),
-      "How to reach a Redis server.", required: true)
-  }()
+  public static let redisConfig = FieldSchema.record(
+    RecordSchema([
+      "host": CommonFields.host.asReferenceable().described("The host of the Redis server."),
+      "port": CommonFields.port.defaulting(to: 6379).described("The port of the Redis server."),
+      "timeout": CommonFields.timeout.defaulting(to: 2000).described("A time limit in milliseconds."),
+      "username": .string.asReferenceable().described("The user to sign in as; needs Redis 6."),
+      "password": secret("The password to sign in with."),
+      "database": .integer.defaulting(to: 0).described("The number of the database."),
+      "ssl": .boolean.asRequired().defaulting(to: false).described("Whether the connection uses TLS."),
+      "ssl_verify": .boolean.asRequired().defaulting(to: true).described("Whether the certificate is checked."),
+      "server_name": CommonFields.sni.asReferenceable().described("The server name sent in the TLS handshake."),
+    ])
+  ).asRequired().described("How to reach a Redis server.")
 }

@@ -33,6 +33,8 @@ public struct LuaPattern: Sendable {
     /// Start and length; nil for one that is still open.
     var captures: [(start: Int, length: Int?)] = []
 
+    private var isFinished: Bool { !captures.contains { $0.length == nil } }
+
     private mutating func spend() -> Bool {
       steps -= 1
       if steps < 0 { hasFailed = true }
@@ -50,7 +52,7 @@ public struct LuaPattern: Sendable {
       var p = p
       while true {
         guard spend(), depth < LuaPattern.maximumDepth else { return fail() }
-        guard p < pattern.count else { return s }
+        guard p < pattern.count else { return isFinished ? s : fail() }
         switch pattern[p] {
         case UInt8(ascii: "("):
           let isPosition = p + 1 < pattern.count && pattern[p + 1] == UInt8(ascii: ")")
@@ -65,6 +67,7 @@ public struct LuaPattern: Sendable {
           if open < captures.count { captures[open].length = nil }
           return nil
         case UInt8(ascii: "$") where p + 1 == pattern.count:
+          guard isFinished else { return fail() }
           return s == subject.count ? s : nil
         case UInt8(ascii: "%") where p + 1 < pattern.count && pattern[p + 1] == UInt8(ascii: "b"):
           guard p + 3 < pattern.count else { return fail() }

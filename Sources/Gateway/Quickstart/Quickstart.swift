@@ -1,4 +1,3 @@
-import Clustering
 import EntityModel
 import Foundation
 import NIOPosix
@@ -28,7 +27,7 @@ public struct Quickstart: Sendable {
     let certificate = directory + "/cluster.crt"
     let key = directory + "/cluster.key"
     if !FileManager.default.fileExists(atPath: certificate) {
-      try ClusterCertificate.generate(days: 1095).writePair(certificate: certificate, key: key)
+      try ClusterCertificateFiles.generate(days: 1095, certificate: certificate, key: key)
     }
 
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

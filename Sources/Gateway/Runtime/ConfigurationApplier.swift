@@ -24,7 +24,6 @@ actor ConfigurationApplier {
   ///
   /// - Throws: `GatewayError` naming every entity that cannot run.
   func apply(_ snapshot: ConfigSnapshot) async throws(GatewayError) {
-    if snapshot.hash == runningHash, snapshot.hash != ConfigSnapshot.emptyHash { return }
     let clock = ContinuousClock()
     let start = clock.now
     do {

@@ -30,6 +30,19 @@ struct InspectionEnvironment: Sendable {
         ("ngx_constants", .members(ngxConstants.map { ($0.0, .number($0.1)) })),
         ("ngx_absent", texts(["shared", "timer", "socket", "thread", "location", "worker_events"])),
         ("modules", texts(modules)),
+        // Handlers take their VERSION from here.
+        (
+          "module_values",
+          .members([
+            (
+              "kong.meta",
+              .members([
+                ("_NAME", .string("kong")), ("_VERSION", .string("3.15.0")), ("version", .string("3.15.0")),
+                ("core_version", .string("3.15.0")),
+              ])
+            )
+          ])
+        ),
       ])
   }
 
@@ -42,7 +55,7 @@ struct InspectionEnvironment: Sendable {
   private static let common: [(String, SchemaTree)] = [
     ("libraries", .members(libraries.map { ($0.0, texts($0.1)) })),
     ("text_limit", .number(1_048_576)),
-    ("pattern_limit", .number(500_000_000)),
+    ("pattern_limit", .number(1_000_000_000)),
   ]
 
   private static let libraries: [(String, [String])] = [

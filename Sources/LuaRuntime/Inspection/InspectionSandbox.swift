@@ -12,7 +12,7 @@ enum InspectionSandbox {
     local byte = string.byte
 
     -- What no hook can interrupt must not take long: texts have a limit of size, patterns one of cost.
-    local function costs(pattern)
+    local function exponent(pattern)
       local length, position, count = #pattern, 1, byte(pattern, 1) == 94 and 0 or 1
       while position <= length do
         local c = byte(pattern, position)
@@ -37,16 +37,18 @@ enum InspectionSandbox {
       return count
     end
 
+    local spent = 0
     local function guard(name)
       local original = string[name]
       string[name] = function(subject, pattern, ...)
         if type(subject) == "number" then subject = tostring(subject) end
         if type(pattern) == "number" then pattern = tostring(pattern) end
-        if type(subject) == "string" and type(pattern) == "string" and not (name == "find" and select(2, ...)) and
-          (#subject + 1) ^ costs(pattern) > data.pattern_limit
-        then
-          error("the pattern '" .. pattern .. "' may take too long on a text of " .. #subject ..
-            " bytes while the plugin is loaded; use it in a phase", 2)
+        if type(subject) == "string" and type(pattern) == "string" and not (name == "find" and select(2, ...)) then
+          spent = spent + (#subject + 1) ^ exponent(pattern)
+          if spent > data.pattern_limit then
+            error("the pattern '" .. pattern .. "' may take too long on a text of " .. #subject ..
+              " bytes while the plugin is loaded; use it in a phase", 2)
+          end
         end
         return original(subject, pattern, ...)
       end
@@ -230,7 +232,7 @@ enum InspectionSandbox {
         __metatable = false,
       })
       for _, name in ipairs(data.modules) do
-        if modules[name] == nil then modules[name] = nothing end
+        if modules[name] == nil then modules[name] = data.module_values[name] or nothing end
       end
     end
 

@@ -1,0 +1,71 @@
+import Dispatch
+import Foundation
+import Logging
+import NIOCore
+
+/// The state of a control plane: what it publishes and to whom. Confined to one event loop.
+final class ControlPlaneCore {
+  let configuration: ControlPlaneConfiguration
+  let directory: any DataPlaneDirectory
+  let eventLoop: any EventLoop
+  private(set) var current: Publication?
+  private var pending: Publication?
+  private var isSpacing = false
+  private var sessions: [ObjectIdentifier: DataPlaneSession] = [:]
+  /// Messages of the current publication, by what they leave out.
+  private var messages: [[WithheldDefinitions]: EventLoopFuture<ByteBuffer>] = [:]
+  /// Serializing and compressing a large configuration takes long; it must not hold up the loop.
+  private let encoding = DispatchQueue(label: "sluice.control-plane.encoding")
+
+  init(configuration: ControlPlaneConfiguration, directory: any DataPlaneDirectory, eventLoop: any EventLoop) {
+    self.configuration = configuration
+    self.directory = directory
+    self.eventLoop = eventLoop
+  }
+
+  var logger: Logger { configuration.logger }
+
+  var now: Int64 { Int64(Date().timeIntervalSince1970) }
+
+  /// Sends a configuration at once, or together with those that follow within the spacing.
+  func publish(_ publication: Publication) {
+    if isSpacing {
+      pending = publication
+      return
+    }
+    current = publication
+    messages.removeAll()
+    for session in sessions.values { session.pushIfNeeded() }
+    isSpacing = true
+    eventLoop.assumeIsolated().scheduleTask(in: configuration.timings.pushSpacing) {
+      self.isSpacing = false
+      if let next = self.pending {
+        self.pending = nil
+        self.publish(next)
+      }
+    }
+  }
+
+  func add(_ session: DataPlaneSession) { sessions[ObjectIdentifier(session)] = session }
+
+  func remove(_ session: DataPlaneSession) { sessions[ObjectIdentifier(session)] = nil }
+
+  func closeSessions() {
+    for session in sessions.values { session.close(code: .goingAway) }
+  }
+
+  /// The compressed message of a publication; made once for all sessions that get the same.
+  func message(of publication: Publication, withheld: [WithheldDefinitions]) -> EventLoopFuture<ByteBuffer> {
+    if publication.number == current?.number, let message = messages[withheld] { return message }
+    let promise = eventLoop.makePromise(of: ByteBuffer.self)
+    encoding.async {
+      let now = Date().timeIntervalSince1970
+      promise.completeWith(
+        Result { ByteBuffer(bytes: try publication.message(withheld: withheld, timestamp: now)) })
+    }
+    if publication.number == current?.number { messages[withheld] = promise.futureResult }
+    return promise.futureResult
+  }
+
+  func purge() { directory.purge(lastSeenBefore: now - configuration.purgeDelay) }
+}

@@ -1,0 +1,377 @@
+import CLuaBridge
+import EntityModel
+import NIOCore
+import PluginKit
+
+/// The Lua state of one event loop, with the plugins loaded into it.
+///
+/// Confined to its event loop. Swift code here never calls a Lua function that can raise: everything goes through
+/// `CLuaBridge`, which runs it protected.
+public final class LuaHost {
+  let raw: UnsafeMutablePointer<slu_host>
+  let settings: LuaSettings
+  let node: NodeInfo
+  let loopIndex: Int
+  private let prelude: Int32
+
+  /// The request whose plugin runs now; nil while a plugin is loaded.
+  private(set) var context: RequestContext?
+  /// Name of the plugin that runs or is loaded now, for log lines.
+  private(set) var pluginName: String?
+  private(set) var phase = Phase.initWorker
+  private var pendingWait: LuaWait?
+  private var handlers: [LuaSourceIdentity: LuaHandlerBox] = [:]
+  private var instances: [Int: LuaInstance] = [:]
+
+  /// - Throws: `PluginCompileError` when the state cannot be made, for want of memory.
+  init(loop: LoopServices, settings: LuaSettings) throws(PluginCompileError) {
+    self.settings = settings
+    node = loop.node
+    loopIndex = loop.index
+    guard
+      let raw = slu_host_new(
+        nil, performLuaCall, settings.memoryLimit, UInt64(max(0, settings.cpuLimitMilliseconds)) * 1_000_000, false)
+    else { throw PluginCompileError(plugin: "lua", reason: "no memory for a Lua state") }
+    self.raw = raw
+    guard Self.define(PDKNamespaces.all, in: raw) else {
+      slu_host_free(raw)
+      throw PluginCompileError(plugin: "lua", reason: "no memory for a Lua state")
+    }
+    var text = LuaPrelude.text
+    let prelude = text.withUTF8 { slu_host_run_trusted(raw, "=[sluice]", $0.baseAddress, $0.count) }
+    guard prelude != luaNoReference else {
+      let reason = Self.errorMessage(raw)
+      slu_host_free(raw)
+      throw PluginCompileError(plugin: "lua", reason: reason)
+    }
+    self.prelude = prelude
+    raw.pointee.context = Unmanaged.passUnretained(self).toOpaque()
+  }
+
+  deinit {
+    instances.removeAll()
+    handlers.removeAll()
+    slu_host_free(raw)
+  }
+
+  /// The host of a loop, made at its first use.
+  static func host(on loop: LoopServices, settings: LuaSettings) throws(PluginCompileError) -> LuaHost {
+    if let host = loop.scriptHost as? LuaHost { return host }
+    let host = try LuaHost(loop: loop, settings: settings)
+    loop.scriptHost = host
+    return host
+  }
+
+  /// Bytes that the state holds.
+  public var memoryUsed: Int { raw.pointee.memory_used }
+
+  private static func define(_ functions: [PDKFunction], in raw: UnsafeMutablePointer<slu_host>) -> Bool {
+    var declared: [slu_function] = []
+    var strings: [UnsafeMutablePointer<CChar>] = []
+    defer { strings.forEach { $0.deallocate() } }
+    func copy(_ text: String) -> UnsafeMutablePointer<CChar> {
+      let bytes = Array(text.utf8CString)
+      let memory = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
+      memory.initialize(from: bytes, count: bytes.count)
+      strings.append(memory)
+      return memory
+    }
+    for (index, function) in functions.enumerated() {
+      var declaration = slu_function()
+      declaration.index = UInt32(index)
+      declaration.phases = UInt32(function.phases.phases.rawValue)
+      declaration.wants = function.wants.rawValue
+      declaration.name = copy(function.level == .strict ? function.name : "\(function.level.rawValue):\(function.name)")
+      declaration.phase_names = copy(function.phases.names)
+      declared.append(declaration)
+    }
+    return slu_host_define(raw, declared, UInt32(declared.count))
+  }
+
+  // MARK: Calls from Lua
+
+  private static let bodies = PDKNamespaces.all.map(\.body)
+
+  fileprivate func perform(_ function: Int, _ raw: UnsafeMutablePointer<slu_call>) -> Int32 {
+    let call = LuaCall(raw: raw, host: self)
+    do throws(LuaFault) {
+      switch try Self.bodies[function](call) {
+      case .returned: return Int32(SLU_RETURN)
+      case .exit: return Int32(SLU_EXIT)
+      case .wait(let wait):
+        guard phase == .rewrite || phase == .access || phase == .response || phase == .certificate else {
+          throw LuaFault("API disabled in the context of \(phase.name)")
+        }
+        pendingWait = wait
+        return Int32(SLU_SUSPEND)
+      }
+    } catch {
+      slu_clear_results(raw)
+      call.returns(error.message)
+      return Int32(SLU_RAISE)
+    }
+  }
+
+  // MARK: Loading
+
+  /// Makes an environment of its own and loads a chunk into it; gives the reference of the chunk's function.
+  func load(chunk text: String, named name: String, plugin: String) throws(PluginCompileError) -> Int32 {
+    guard settings.sandbox != .off else {
+      throw PluginCompileError(
+        plugin: plugin,
+        reason: "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'")
+    }
+    let environment = slu_host_call_member(raw, prelude, "environment", settings.sandbox.rawValue, plugin)
+    guard environment != luaNoReference else {
+      throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
+    }
+    defer { slu_host_release(raw, environment) }
+    var text = text
+    let function = text.withUTF8 { slu_host_load(raw, environment, name, $0.baseAddress, $0.count) }
+    guard function != luaNoReference else {
+      throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
+    }
+    return function
+  }
+
+  /// Runs a loaded chunk once, outside of any request, and keeps what it returns if that is a table or function.
+  func evaluate(_ function: Int32, plugin: String) throws(PluginCompileError) -> Int32 {
+    enter(nil, .initWorker, key: 0, plugin: plugin)
+    defer { leave() }
+    var kept = luaNoReference
+    let status = slu_host_start(raw, function, luaNoReference, luaNoReference, &kept)
+    guard status == Int32(SLU_RUN_FINISHED) else {
+      if status == Int32(SLU_RUN_WAITING) { slu_host_abandon(raw, raw.pointee.running) }
+      throw PluginCompileError(
+        plugin: plugin,
+        reason: status == Int32(SLU_RUN_FAILED) ? Self.errorMessage(raw) : "a plugin cannot wait while it is loaded")
+    }
+    return kept
+  }
+
+  func function(_ name: String, of table: Int32) -> Int32 { slu_host_function_member(raw, table, name) }
+
+  /// Makes a Lua table of a configuration: nulls left out, and what Kong adds to each instance's.
+  func keep(configurationOf instance: PluginInstance) throws(PluginCompileError) -> Int32 {
+    var members = instance.config.object ?? [:]
+    members["__plugin_id"] = .string(instance.id)
+    members["plugin_instance_name"] = instance.instanceName.map { .string($0) }
+    members["route_id"] = instance.routeID.map { .string($0) }
+    members["service_id"] = instance.serviceID.map { .string($0) }
+    members["consumer_id"] = instance.consumerID.map { .string($0) }
+    members["consumer_group_id"] = instance.consumerGroupID.map { .string($0) }
+    slu_clear_results(&raw.pointee.call)
+    LuaCall(raw: callMemory, host: self).returns(.object(members))
+    let reference = slu_host_keep_result(raw)
+    guard reference != luaNoReference else {
+      throw PluginCompileError(plugin: instance.pluginName, reason: Self.errorMessage(raw))
+    }
+    return reference
+  }
+
+  func release(_ reference: Int32) { slu_host_release(raw, reference) }
+
+  private var callMemory: UnsafeMutablePointer<slu_call> {
+    UnsafeMutableRawPointer(raw).advanced(by: MemoryLayout<slu_host>.offset(of: \slu_host.call) ?? 0)
+      .assumingMemoryBound(to: slu_call.self)
+  }
+
+  static func errorMessage(_ raw: UnsafeMutablePointer<slu_host>) -> String {
+    guard let bytes = raw.pointee.error_message else { return "not enough memory" }
+    return String(decoding: UnsafeRawBufferPointer(start: bytes, count: raw.pointee.error_length), as: UTF8.self)
+  }
+
+  // MARK: Handlers and instances
+
+  /// The handler of a source, loaded once per state.
+  func handler(for plugin: LuaPlugin) throws(PluginCompileError) -> LuaHandler {
+    if let handler = handlers[plugin.identity]?.handler { return handler }
+    let handler = try LuaHandler(plugin, on: self)
+    handlers[plugin.identity] = LuaHandlerBox(handler: handler)
+    return handler
+  }
+
+  func instance(_ key: Int) -> LuaInstance? { instances[key] }
+
+  /// Keeps an instance for as long as its executor lives, and drops those whose executor is gone.
+  func keep(_ instance: LuaInstance, key: Int) {
+    instances = instances.filter { $0.value.executor != nil }
+    handlers = handlers.filter { $0.value.handler != nil }
+    instances[key] = instance
+  }
+
+  // MARK: Runs
+
+  private func enter(_ context: RequestContext?, _ phase: Phase, key: Int, plugin: String?) {
+    self.context = context
+    self.phase = phase
+    pluginName = plugin
+    raw.pointee.phase = UInt32(phase.rawValue)
+    raw.pointee.phase_name = phaseNames[Int(phase.rawValue)]
+    raw.pointee.plugin_key = Double(key)
+    raw.pointee.request_reference = (context?.scriptState as? LuaRequestState)?.reference ?? luaNoReference
+  }
+
+  /// What plugins keep for a request; made at its first use.
+  func requestState(of context: RequestContext) -> LuaRequestState {
+    if let state = context.scriptState as? LuaRequestState { return state }
+    let state = LuaRequestState(self)
+    context.scriptState = state
+    return state
+  }
+
+  /// Number of the instance that runs.
+  var pluginKey: Int { Int(raw.pointee.plugin_key) }
+
+  private func leave() {
+    let reference = raw.pointee.request_reference
+    if let context, reference != luaNoReference { requestState(of: context).reference = reference }
+    context = nil
+    pluginName = nil
+  }
+
+  /// Runs a function as a phase of a plugin instance.
+  func run(
+    _ function: Int32, handler: Int32, configuration: Int32, key: Int, plugin: String, _ phase: Phase,
+    _ context: RequestContext
+  ) -> PhaseOutcome {
+    enter(context, phase, key: key, plugin: plugin)
+    let status = slu_host_start(raw, function, handler, configuration, nil)
+    return conclude(status, key: key, plugin: plugin, phase, context)
+  }
+
+  private func conclude(
+    _ status: Int32, key: Int, plugin: String, _ phase: Phase, _ context: RequestContext
+  ) -> PhaseOutcome {
+    var status = status
+    while true {
+      switch Int(status) {
+      case SLU_RUN_FINISHED, SLU_RUN_EXITED:
+        leave()
+        return .finished
+      case SLU_RUN_WAITING:
+        let run = LuaRun(self, raw.pointee.running, key: key, plugin: plugin, phase)
+        leave()
+        guard let wait = pendingWait else { return .failed }
+        pendingWait = nil
+        var immediate: LuaWait.Results?
+        var hasReturned = false
+        wait.begin(context) { results in
+          if hasReturned {
+            run.host.goOn(run, context, results)
+          } else {
+            immediate = results
+          }
+        }
+        hasReturned = true
+        guard let results = immediate else { return .suspended }
+        status = resume(run, context, results)
+      default:
+        logFailure(plugin: plugin, phase: phase)
+        leave()
+        return .failed
+      }
+    }
+  }
+
+  private func resume(_ run: LuaRun, _ context: RequestContext, _ results: LuaWait.Results) -> Int32 {
+    enter(context, run.phase, key: run.key, plugin: run.plugin)
+    slu_clear_results(callMemory)
+    results(LuaCall(raw: callMemory, host: self))
+    return slu_host_resume(raw, run.take(), nil)
+  }
+
+  private func goOn(_ run: LuaRun, _ context: RequestContext, _ results: LuaWait.Results) {
+    let status = resume(run, context, results)
+    let outcome = conclude(status, key: run.key, plugin: run.plugin, run.phase, context)
+    if case .suspended = outcome { return }
+    context.resume(outcome)
+  }
+
+  // MARK: Log
+
+  private func logFailure(plugin: String, phase: Phase) {
+    let message = Self.errorMessage(raw)
+    var line = "[kong] [\(plugin)] failed in \(phase.name): \(message)"
+    if raw.pointee.traceback_length > 0, let text = raw.pointee.error_traceback {
+      line += "\n"
+      line += String(
+        decoding: UnsafeRawBufferPointer(start: text, count: raw.pointee.traceback_length), as: UTF8.self)
+    }
+    settings.logSink.write(.err, line: line, requestID: context?.requestID)
+  }
+}
+
+/// A waiting run; gives its coroutine up when nobody can go on with it any more.
+private final class LuaRun {
+  let host: LuaHost
+  let key: Int
+  let plugin: String
+  let phase: Phase
+  private var thread: slu_thread?
+
+  init(_ host: LuaHost, _ thread: slu_thread, key: Int, plugin: String, _ phase: Phase) {
+    self.host = host
+    self.thread = thread
+    self.key = key
+    self.plugin = plugin
+    self.phase = phase
+  }
+
+  func take() -> slu_thread {
+    guard let thread else { preconditionFailure("a run goes on once") }
+    self.thread = nil
+    return thread
+  }
+
+  deinit {
+    if let thread { slu_host_abandon(host.raw, thread) }
+  }
+}
+
+/// What plugins keep for one request.
+final class LuaRequestState {
+  let host: LuaHost
+  /// Lua table of `kong.ctx.shared`, `kong.ctx.plugin` of each instance and `ngx.ctx`.
+  var reference = luaNoReference
+  /// Response chunks that an instance's body_filter holds back, by its key.
+  var bufferedBodies: [Int: ByteBuffer] = [:]
+
+  init(_ host: LuaHost) { self.host = host }
+
+  deinit { host.release(reference) }
+}
+
+private struct LuaHandlerBox {
+  weak var handler: LuaHandler?
+}
+
+/// `LUA_NOREF`: no value of the registry.
+let luaNoReference: Int32 = -2
+
+/// C strings that live as long as the process; read only.
+nonisolated(unsafe) private let phaseNames: [UnsafePointer<CChar>] = Phase.allCases.map { phase in
+  let bytes = Array(phase.name.utf8CString)
+  let memory = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
+  memory.initialize(from: bytes, count: bytes.count)
+  return UnsafePointer(memory)
+}
+
+private func performLuaCall(
+  _ context: UnsafeMutableRawPointer?, _ function: UInt32, _ call: UnsafeMutablePointer<slu_call>?
+) -> Int32 {
+  guard let context, let call else { return Int32(SLU_RAISE) }
+  return Unmanaged<LuaHost>.fromOpaque(context).takeUnretainedValue().perform(Int(function), call)
+}
+
+extension LuaHost {
+  /// A value of `kong.ctx.shared` of a request, for conditions; nil if it is unset or no plain data.
+  public static func sharedValue(_ key: String, of context: RequestContext) -> JSONValue? {
+    guard let state = context.scriptState as? LuaRequestState,
+      slu_host_read_shared(state.host.raw, state.reference, key),
+      let nodes = state.host.raw.pointee.call.nodes
+    else { return nil }
+    var place = 0
+    return LuaValue(UnsafePointer(nodes), &place).json
+  }
+}

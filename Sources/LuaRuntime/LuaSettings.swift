@@ -1,0 +1,83 @@
+import Logging
+import PluginKit
+
+/// How much a streamed plugin may do: Kong's `untrusted_lua`.
+///
+/// Source: Kong fact, pdk §8.
+public enum SandboxMode: String, Sendable, CaseIterable {
+  /// Loading is refused.
+  case off
+  /// The allow-list without file or network.
+  case strict
+  /// Strict, and network, cache and upstream setters.
+  case lax
+  /// No restriction of the environment beyond what the runtime itself needs.
+  case on
+}
+
+/// What the Lua runtime may use, for every state of the process.
+public struct LuaSettings: Sendable {
+  public var sandbox: SandboxMode
+  /// Bytes that one event loop's Lua state may hold.
+  public var memoryLimit: Int
+  /// CPU milliseconds that one phase call or plugin load may take between two waits; 0 for no limit.
+  public var cpuLimitMilliseconds: Int
+  /// Bytes of a request body that plugins get without naming a limit (`client_body_buffer_size`).
+  public var bodyBufferSize: Int
+  public var logSink: any LuaLogSink
+
+  public init(
+    sandbox: SandboxMode = .strict, memoryLimit: Int = 256 << 20, cpuLimitMilliseconds: Int = 50,
+    bodyBufferSize: Int = 8192, logSink: any LuaLogSink = LoggerLuaLogSink(Logger(label: "lua"))
+  ) {
+    self.sandbox = sandbox
+    self.memoryLimit = memoryLimit
+    self.cpuLimitMilliseconds = cpuLimitMilliseconds
+    self.bodyBufferSize = bodyBufferSize
+    self.logSink = logSink
+  }
+}
+
+/// Levels of `kong.log` and `ngx.log`, most severe first; raw values are nginx's.
+public enum LuaLogLevel: Int, Sendable, CaseIterable, Comparable {
+  case emerg = 1, alert, crit, err, warn, notice, info, debug
+
+  public var name: String { "\(self)" }
+
+  public static func < (left: LuaLogLevel, right: LuaLogLevel) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// Where lines written by plugins, and errors of plugins, go.
+public protocol LuaLogSink: Sendable {
+  /// Whether lines of that level are kept; others are not even made.
+  func isEnabled(_ level: LuaLogLevel) -> Bool
+
+  /// Takes one line. Called on the event loop; must not block.
+  /// - Parameter line: Without time and level, for example `[kong] handler.lua:3 [replaceme] replaced 2 words`.
+  func write(_ level: LuaLogLevel, line: String, requestID: String?)
+}
+
+/// Lines of plugins as lines of a `Logger`.
+public struct LoggerLuaLogSink: LuaLogSink {
+  private let logger: Logger
+
+  public init(_ logger: Logger) { self.logger = logger }
+
+  public func isEnabled(_ level: LuaLogLevel) -> Bool { logger.logLevel <= Self.level(level) }
+
+  public func write(_ level: LuaLogLevel, line: String, requestID: String?) {
+    logger.log(
+      level: Self.level(level), "\(line)", metadata: requestID.map { ["request_id": .string($0)] })
+  }
+
+  private static func level(_ level: LuaLogLevel) -> Logger.Level {
+    switch level {
+    case .emerg, .alert, .crit: .critical
+    case .err: .error
+    case .warn: .warning
+    case .notice: .notice
+    case .info: .info
+    case .debug: .debug
+    }
+  }
+}
