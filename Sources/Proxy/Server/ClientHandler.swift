@@ -1,6 +1,7 @@
 import EntityModel
 import NIOCore
 import NIOSSL
+import NIOTLS
 import PluginKit
 
 /// One HTTP/1.1 connection of a client: the only handler of its channel beside TLS.
@@ -37,7 +38,7 @@ final class ClientHandler: ChannelDuplexHandler {
   static let coalescingLimit = 16384
 
   let loop: ProxyLoop
-  let connection: ConnectionFacts
+  private(set) var connection: ConnectionFacts
   private(set) var context: ChannelHandlerContext?
   private var pipeline: RequestPipeline?
   private var state = State.head
@@ -77,6 +78,14 @@ final class ClientHandler: ChannelDuplexHandler {
     self.context = nil
     timer.cancel()
     loop.closed(self)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if connection.isTLS, case .handshakeCompleted = event as? TLSUserEvent {
+      let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+      connection.tlsVersion = handler?.tlsVersion.map { TLSVersionName.name(of: $0) }
+    }
+    context.fireUserInboundEventTriggered(event)
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -471,6 +480,18 @@ final class ClientHandler: ChannelDuplexHandler {
     AccessLogLine.refused(status: status, bodySize: body.utf8.count, connection: connection, loop: loop)
     flush()
     beginLingering()
+  }
+}
+
+/// Names of TLS versions as nginx's `$ssl_protocol` has them.
+enum TLSVersionName {
+  static func name(of version: TLSVersion) -> String {
+    switch version {
+    case .tlsv1: "TLSv1"
+    case .tlsv11: "TLSv1.1"
+    case .tlsv12: "TLSv1.2"
+    case .tlsv13: "TLSv1.3"
+    }
   }
 }
 
