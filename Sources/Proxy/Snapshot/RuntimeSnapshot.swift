@@ -24,7 +24,8 @@ public final class RuntimeSnapshot: Sendable {
 
   init(
     number: UInt64, hash: String, routeTable: RouteTable, routes: [RouteRuntime], globalChain: PluginChain,
-    instances: [CompiledPlugin], certificates: CertificateStore, balancers: [String: Balancer], configuredPlugins: [String: Int]
+    instances: [CompiledPlugin], certificates: CertificateStore, balancers: [String: Balancer],
+    configuredPlugins: [String: Int]
   ) {
     self.number = number
     self.hash = hash
