@@ -7,6 +7,6 @@ public enum BundledPlugins {
   public static let version = "3.15.0"
 
   public static let all: [PluginDefinition] = [
-    CorrelationID.definition
+    CorrelationID.definition, IPRestriction.definition, RequestTermination.definition,
   ]
 }
