@@ -7,6 +7,7 @@ public enum BundledPlugins {
   public static let version = "3.15.0"
 
   public static let all: [PluginDefinition] = [
-    CorrelationID.definition, IPRestriction.definition, RequestTermination.definition,
+    CorrelationID.definition, IPRestriction.definition, RequestTermination.definition, RequestTransformer.definition,
+    RequestTransformer.advancedDefinition,
   ]
 }
