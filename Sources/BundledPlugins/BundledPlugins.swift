@@ -8,6 +8,7 @@ public enum BundledPlugins {
 
   public static let all: [PluginDefinition] = [
     CorrelationID.definition, IPRestriction.definition, RequestTermination.definition, RequestTransformer.definition,
-    RequestTransformer.advancedDefinition,
+    RequestTransformer.advancedDefinition, ResponseTransformer.definition, ResponseTransformer.advancedDefinition,
+    KeyAuth.definition, ACL.definition, RouteByHeader.definition,
   ]
 }
