@@ -1,5 +1,6 @@
 import EntityModel
 import Hummingbird
+import HummingbirdCore
 import HummingbirdTLS
 import Logging
 import ServiceLifecycle
@@ -38,13 +39,19 @@ public struct AdminAPI: Sendable {
   ) throws -> some ApplicationProtocol {
     Application(
       responder: responder,
-      server: try address.tls.map { try .tls(.http1(), tlsConfiguration: $0) } ?? .http1(),
+      server: try server(for: address),
       configuration: ApplicationConfiguration(address: .hostname(address.host, port: address.port)),
       onServerRunning: { [onServerRunning] channel in
         let port = channel.localAddress?.port ?? address.port
         await onServerRunning(AdminAPIConfiguration.ListenAddress(host: address.host, port: port, tls: address.tls))
       },
       logger: logger)
+  }
+
+  private func server(for address: AdminAPIConfiguration.ListenAddress) throws -> HTTPServerBuilder {
+    let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(configuration.idleSeconds)))
+    guard let tls = address.tls else { return plain }
+    return try .tls(plain, tlsConfiguration: tls)
   }
 
   /// Serves every address until the task is cancelled, then refuses new connections, finishes running requests and

@@ -25,16 +25,8 @@ public struct AdminAPIConfiguration: Sendable {
     case status
   }
 
-  /// The part this node plays (`role`).
-  public enum Role: String, Sendable, Hashable {
-    case traditional
-    case controlPlane = "control_plane"
-    case dataPlane = "data_plane"
-  }
-
   public var addresses: [ListenAddress]
   public var surface: Surface
-  public var role: Role
   /// False with `database=off`: entities are read-only and `/config` exists.
   public var usesDatabase: Bool
   /// `custom_plugin_streaming_enabled`: whether `/custom-plugins` exists.
@@ -50,16 +42,18 @@ public struct AdminAPIConfiguration: Sendable {
   public var maximumBodySize: Int
   /// Origins of the web console; empty to allow the origin that asks. Source: Kong fact, admin-api §6.
   public var allowedOrigins: [String]
+  /// Seconds after which a connection without a request is closed.
+  public var idleSeconds: Int64
 
   public init(
-    addresses: [ListenAddress], surface: Surface = .full, role: Role = .traditional, usesDatabase: Bool = true, isStreamingEnabled: Bool = false,
+    addresses: [ListenAddress], surface: Surface = .full, usesDatabase: Bool = true,
+    isStreamingEnabled: Bool = false,
     headers: [String] = ["server_tokens", "latency_tokens"], serverToken: String = "kong/3.15.0.0-enterprise-edition",
     kongVersion: String = "3.15.0.0", sluiceVersion: String = "0.1.0", maximumBodySize: Int = 32 << 20,
-    allowedOrigins: [String] = []
+    allowedOrigins: [String] = [], idleSeconds: Int64 = 75
   ) {
     self.addresses = addresses
     self.surface = surface
-    self.role = role
     self.usesDatabase = usesDatabase
     self.isStreamingEnabled = isStreamingEnabled
     self.headers = headers
@@ -68,6 +62,7 @@ public struct AdminAPIConfiguration: Sendable {
     self.sluiceVersion = sluiceVersion
     self.maximumBodySize = maximumBodySize
     self.allowedOrigins = allowedOrigins
+    self.idleSeconds = idleSeconds
   }
 
   /// Whether a setting that an entity depends on (`EntityDefinition.requiredSetting`) is on.

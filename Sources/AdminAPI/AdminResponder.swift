@@ -34,9 +34,20 @@ struct AdminResponder: HTTPResponder {
       answer = AdminResponse(error)
     } catch let refusal as AdminRefusal {
       answer = AdminResponse(refusal)
+    } catch let failure as UnreadableBody {
+      // The server closes the connection: what follows on it cannot be told from the body.
+      throw failure.cause
     } catch is CancellationError {
       answer = AdminResponse(.message(503, "the gateway is shutting down"))
+    } catch {
+      logger.error("an Admin API request failed", metadata: ["path": "\(request.uri.path)", "reason": "\(error)"])
+      answer = AdminResponse(.message(500, "An unexpected error occurred"))
     }
+    logger.debug(
+      "Admin API request",
+      metadata: [
+        "method": "\(request.method)", "path": "\(request.uri.path)", "status": "\(answer.status)",
+      ])
     var response = answer.response(withBody: request.method != .head)
     commonHeaders.add(to: &response.headers, origin: request.headers[.origin], duration: .now - start)
     return response
@@ -84,12 +95,23 @@ struct AdminResponder: HTTPResponder {
       413, "the request body is larger than the \(limit) bytes that the Admin API accepts")
     if let length = request.headers[.contentLength].flatMap(Int.init), length > limit { throw tooLarge }
     var bytes: [UInt8] = []
-    for try await chunk in request.body {
-      guard bytes.count + chunk.readableBytes <= limit else { throw tooLarge }
-      bytes.append(contentsOf: chunk.readableBytesView)
+    do {
+      for try await chunk in request.body {
+        guard bytes.count + chunk.readableBytes <= limit else { throw tooLarge }
+        bytes.append(contentsOf: chunk.readableBytesView)
+      }
+    } catch let refusal as AdminRefusal {
+      throw refusal
+    } catch {
+      throw UnreadableBody(cause: error)
     }
     return bytes
   }
+}
+
+/// The connection broke, or its framing did, before the body was complete.
+private struct UnreadableBody: Error {
+  var cause: any Error
 }
 
 /// The target of a request line (RFC 9112 §3.2) in its two parts.
@@ -104,8 +126,10 @@ private struct RequestTarget {
       rest = rest[scheme.upperBound...].drop { $0 != "/" && $0 != "?" }
       if !rest.hasPrefix("/") { rest = "/" + rest }
     }
-    rest = rest.prefix { $0 != "#" }
-    path = rest.prefix { $0 != "?" }
-    query = rest.dropFirst(path.count + 1)
+    // Bytes, not characters: a combining mark behind a delimiter must not hide it.
+    rest = rest[..<(rest.utf8.firstIndex(of: UInt8(ascii: "#")) ?? rest.endIndex)]
+    let mark = rest.utf8.firstIndex(of: UInt8(ascii: "?"))
+    path = rest[..<(mark ?? rest.endIndex)]
+    query = mark.map { rest[rest.utf8.index(after: $0)...] } ?? ""
   }
 }

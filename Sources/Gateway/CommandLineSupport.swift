@@ -31,5 +31,5 @@ public enum ClusterCertificateFiles {
 public enum ReferencePages {
   public static var configuration: String { GatewaySettings.referenceMarkdown() }
   public static var adminAPI: String { AdminEndpoints.referenceMarkdown() }
-  public static var pluginAPI: String { PDKReference.markdown() }
+  public static var pluginAPI: String { LuaRuntime.referenceMarkdown() }
 }

@@ -78,11 +78,11 @@ struct Health: ParsableCommand {
   }
 }
 
-struct ConfigCommand: AsyncParsableCommand {
+struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "config", abstract: "Work with declarative files.", subcommands: [Parse.self])
 
-  struct Parse: AsyncParsableCommand {
+  struct Parse: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Check a declarative file (YAML or JSON) and print every error in it.")
 
@@ -91,10 +91,10 @@ struct ConfigCommand: AsyncParsableCommand {
 
     @OptionGroup var options: SettingsOptions
 
-    func run() async throws {
+    func run() throws {
       let settings = try options.load()
       do {
-        try await DeclarativeFileCheck(settings: settings).check(path: path)
+        try DeclarativeFileCheck(settings: settings).check(path: path)
       } catch {
         throw fail("Failed parsing:\n\(error)")
       }

@@ -158,8 +158,20 @@ struct DeckSequenceTests {
   @Test("a clone follows its reference at once, and its priority stays null unless given")
   func clones() async throws {
     try await AdminRig().run { (admin) async throws in
+      let id = "aaaaaaaa-0000-4000-8000-000000000009"
+      let clone = try await admin.call(
+        "PUT", "/cloned-plugins/\(id)", ["name": "acl-2", "ref": "acl", "id": .string(id)])
+      #expect(clone.status == 200 && clone["priority"] == .null && clone["tags"] == .null)
+      let source = try await admin.call("GET", "/schemas/plugins/acl")
+      #expect(try await admin.call("GET", "/schemas/plugins/acl-2").json == source.json)
+      for (name, group) in [("acl", "a"), ("acl-2", "b")] {
+        let instance = try await admin.call(
+          "POST", "/plugins", ["name": .string(name), "config": ["allow": [.string(group)]]])
+        #expect(instance.status == 201, "\(instance.text)")
+      }
+      #expect(try await admin.call("DELETE", "/cloned-plugins/acl-2").status == 400)
       let unknown = try await admin.call("POST", "/cloned-plugins", ["name": "twice", "ref": "nope"])
-      #expect((400..<500).contains(unknown.status))
+      #expect(unknown.status == 400 && unknown["fields.ref"] != nil)
     }
   }
 }

@@ -212,4 +212,46 @@ struct EntityEndpointsTests {
       #expect(missing.status == 400 && missing["code"] == 13)
     }
   }
+
+  @Test("a certificate carries its server names, and is addressed by them")
+  func certificates() async throws {
+    try await AdminRig().run { (admin) async throws in
+      let body: JSONValue = [
+        "cert": .string(TestCertificate.certificate), "key": .string(TestCertificate.key),
+        "snis": ["sni.example.com", "*.example.org"],
+      ]
+      let created = try await admin.call("POST", "/certificates", body)
+      #expect(created.status == 201, "\(created.text)")
+      #expect(Set(created["snis"]?.array ?? []) == ["sni.example.com", "*.example.org"])
+      let id = try #require(created["id"]?.string)
+      #expect(try await admin.call("GET", "/certificates/sni.example.com")["id"] == .string(id))
+      #expect(try await admin.call("GET", "/certificates/other.example.com").status == 404)
+      #expect(try await admin.call("GET", "/certificates/\(id)/snis")["data"]?.array?.count == 2)
+      #expect(try await admin.call("GET", "/snis/sni.example.com/certificate")["id"] == .string(id))
+      let changed = try await admin.call("PATCH", "/certificates/\(id)", ["snis": ["new.example.com"]])
+      #expect(changed["snis"] == ["new.example.com"])
+      #expect(try await admin.call("GET", "/snis")["data"]?.array?.count == 1)
+      let taken = try await admin.call("POST", "/certificates", [
+        "cert": .string(TestCertificate.certificate), "key": .string(TestCertificate.key), "snis": ["new.example.com"],
+      ])
+      #expect((400..<500).contains(taken.status))
+      #expect(try await admin.call("DELETE", "/snis/new.example.com").status == 204)
+      #expect(try await admin.call("DELETE", "/certificates/\(id)").status == 204)
+    }
+  }
+
+  @Test("a consumer group is read together with what belongs to it")
+  func consumerGroups() async throws {
+    try await AdminRig().run { (admin) async throws in
+      let group = try await admin.call("POST", "/consumer_groups", ["name": "gold"])
+      #expect(group.status == 201 && group["name"] == "gold")
+      let plugin = try await admin.call("POST", "/consumer_groups/gold/plugins", ["name": "correlation-id"])
+      #expect(plugin.status == 201)
+      let shown = try await admin.call("GET", "/consumer_groups/gold")
+      #expect(shown["consumer_group"] == group.json && shown["consumers"] == [])
+      #expect(shown["plugins"] == [plugin.json])
+      #expect(try await admin.call("GET", "/consumer_groups/none").status == 404)
+      #expect(try await admin.call("PATCH", "/consumer_groups/gold", ["tags": ["x"]])["name"] == "gold")
+    }
+  }
 }

@@ -17,12 +17,14 @@ struct HostileInputTests {
     "/debug/node/log-level/%00", "/workspaces/%ff", "/clustering/data-planes?size=99999999999999999999",
   ]
 
-  @Test("odd paths and queries", arguments: oddPaths)
-  func paths(path: String) async throws {
+  @Test("odd paths and queries")
+  func paths() async throws {
     try await AdminRig().run { (admin) async throws in
-      for method in ["GET", "DELETE", "PATCH", "PUT", "OPTIONS", "HEAD"] {
-        let body: JSONValue? = method == "PATCH" || method == "PUT" ? ["host": "a.b"] : nil
-        #expect(try await admin.call(method, path, body).status < 500, "\(method) \(path)")
+      for path in Self.oddPaths {
+        for method in ["GET", "DELETE", "PATCH", "PUT", "OPTIONS", "HEAD"] {
+          let body: JSONValue? = method == "PATCH" || method == "PUT" ? ["host": "a.b"] : nil
+          #expect(try await admin.call(method, path, body).status < 500, "\(method) \(path)")
+        }
       }
     }
   }
@@ -44,16 +46,16 @@ struct HostileInputTests {
     Array("{\"target\":\"[::1]:99999999\",\"weight\":1e30}".utf8),
   ]
 
-  @Test("odd bodies in every encoding, for every entity", arguments: oddBodies.indices)
-  func bodies(index: Int) async throws {
-    let body = Self.oddBodies[index]
+  @Test("odd bodies in every encoding, for every entity")
+  func bodies() async throws {
     try await AdminRig().run { (admin) async throws in
-      for kind in EntityCatalogue.all {
+      for (body, kind) in Self.oddBodies.flatMap({ body in EntityCatalogue.all.map { (body, $0) } }) {
         guard let path = kind.adminPath else { continue }
-        for type in [
-          "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a",
-          "multipart/form-data; boundary=\"", "text/plain", "application/json;;;=\"\\",
-        ] {
+        let others = [
+          "application/x-www-form-urlencoded", "multipart/form-data; boundary=a", "multipart/form-data; boundary=\"",
+          "text/plain", "application/json;;;=\"\\",
+        ]
+        for type in ["application/json"] + (kind.name == "plugins" ? others : []) {
           let post = try await admin.send("POST", "/\(path)", bytes: body, type: type)
           #expect(post.status < 500, "POST /\(path) \(type): \(post.text)")
         }

@@ -159,7 +159,8 @@ import Testing
       message(.members([("only_one_of", S.strings("config.a", "config.z"))]))
         == "entity_checks.1.only_one_of.2: there is no field 'config.z' in this schema")
     #expect(
-      message(.members([("conditional", .members([("if_field", .string("config.a"))]))])
+      message(
+        .members([("conditional", .members([("if_field", .string("config.a"))]))])
       ) == "entity_checks.1.conditional.then_field: required field missing")
   }
 
@@ -169,6 +170,37 @@ import Testing
     #expect(two == "config.a: missing type declaration; config.b: missing type declaration")
     let many = S.message(S.schema(config: (0..<14).map { S.field("f\($0)", []) }))
     #expect(many?.hasSuffix("; and 4 more") == true)
+  }
+
+  @Test("odd keys are no sequence and no crash")
+  func oddKeys() {
+    for key in [Int.min, -1, 0, 2, Int.max] {
+      let list = SchemaTree.table([.init(.index(key), .members([]))])
+      #expect(list.sequence == nil)
+      let message = S.message(.members([("name", .string("probe")), ("fields", list)]))
+      #expect(message?.hasPrefix("fields: expected an array") == true)
+    }
+    let mixed = SchemaTree.table([.init(.index(1), .members([])), .init(.other("boolean"), .bool(true))])
+    #expect(mixed.sequence == nil)
+    #expect(
+      S.message(mixed) == "name: required field missing; the schema has entries without a name; 'fields' is the only "
+        + "list of a schema; fields: 'fields' must be a table")
+  }
+
+  @Test("a long name makes no long message")
+  func longNames() {
+    let name = String(repeating: "x", count: 100_000)
+    #expect(S.message(S.schema(config: [S.field(name, [])]))?.count == 500)
+  }
+
+  @Test("entity checks are bounded")
+  func manyChecks() {
+    let names = SchemaTree.list((0..<101).map { _ in .string("config") })
+    #expect(
+      S.message(S.schema(config: [], checks: [.members([("distinct", names)])]))
+        == "entity_checks.1.distinct: there are too many names (at most 100)")
+    let checks = (0..<101).map { _ in SchemaTree.members([("distinct", S.strings("config"))]) }
+    #expect(S.message(S.schema(config: [], checks: checks)) == "entity_checks: there are too many checks (at most 100)")
   }
 
   @Test("depth and number of fields are bounded")

@@ -18,7 +18,8 @@ import Testing
     for round in 0..<100 {
       let gateway = try LiveGateway(settings, prefix: prefix)
       let port = gateway.port("admin")
-      let kept = Mutex<(created: Set<String>, deleting: Set<String>, deleted: Set<String>)>(([], [], []))
+      let processID = gateway.processID
+      let kept = Acknowledgements()
       await withTaskGroup(of: Void.self) { group in
         for writer in 0..<2 {
           group.addTask {
@@ -31,12 +32,12 @@ import Testing
                   "POST", "/consumers", headers: [("Content-Type", "application/json")],
                   body: Array("{\"username\":\"\(name)\"}".utf8))
                 guard answer.status == 201 else { return }
-                kept.withLock { _ = $0.created.insert(name) }
+                kept.state.withLock { _ = $0.created.insert(name) }
                 // Every third one goes again: an acknowledged deletion must survive as well.
                 if number % 3 == 2, let gone = last {
-                  kept.withLock { _ = $0.deleting.insert(gone) }
+                  kept.state.withLock { _ = $0.deleting.insert(gone) }
                   guard try connection.exchange("DELETE", "/consumers/\(gone)").status == 204 else { return }
-                  kept.withLock { _ = $0.deleted.insert(gone) }
+                  kept.state.withLock { _ = $0.deleted.insert(gone) }
                 }
                 last = name
               } catch {
@@ -48,11 +49,11 @@ import Testing
         let delay = UInt64.random(in: 2...30, using: &random)
         group.addTask {
           try? await Task.sleep(for: .milliseconds(delay))
-          kill(gateway.processID, SIGKILL)
+          kill(processID, SIGKILL)
         }
       }
       gateway.kill()
-      let result = kept.withLock { $0 }
+      let result = kept.state.withLock { $0 }
       acknowledged.formUnion(result.created)
       // A deletion that was sent but not answered may or may not have happened.
       uncertain.formUnion(result.deleting.subtracting(result.deleted))
@@ -72,4 +73,9 @@ import Testing
     #expect(acknowledged.subtracting(deleted).subtracting(uncertain).isSubset(of: found))
     #expect(found.isDisjoint(with: deleted))
   }
+}
+
+/// What the writers of one round sent and what was answered.
+private final class Acknowledgements: Sendable {
+  let state = Mutex<(created: Set<String>, deleting: Set<String>, deleted: Set<String>)>(([], [], []))
 }

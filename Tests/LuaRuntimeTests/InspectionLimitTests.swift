@@ -114,6 +114,21 @@ import Testing
     #expect(answers == ["accepted", "the chunk needs more than 0 Mi", "the chunk could not be inspect"])
   }
 
+  @Test(
+    "tables with odd keys and values are answered, not crashed on",
+    arguments: [
+      "return { [-2^63] = 1, name = 'probe', fields = { [-2^63] = {} } }",
+      "return { name = 'probe', fields = { [2^53] = {} } }",
+      "return { name = 'probe', fields = { { config = { type = 'record', fields = {}, [1.5] = 2, [true] = 3 } } } }",
+      "return { name = 'probe', fields = { { config = { type = 'record', fields = { { a = { type = 'integer', "
+        + "between = { -1/0, 1/0 }, default = 2^63, len_min = 2^62, gt = 0/0 } } } } } } }",
+      "return { name = 'probe', fields = coroutine.create(print) }",
+      "local t = {} for i = 1, 99999 do t[i] = {} end return { name = 'probe', fields = t }",
+    ])
+  func oddTables(schema: String) {
+    #expect(InspectionRefusalTests.violations(schema: schema)["schema"] != nil)
+  }
+
   @Test("two inspections share nothing")
   func isolation() {
     let writer = "leak = 1\n" + InspectionRefusalTests.goodHandler

@@ -135,7 +135,8 @@ import Testing
     #expect(try await names("x/y") == ["a", "b"])
     #expect(throws: EntityError.self) { try TagFilter(parsing: "a,b/c") }
     #expect(throws: EntityError.self) { try TagFilter(parsing: "a,b,c,d,e,f") }
-    #expect(try await store.tags(PageRequest(), matching: "x").entities.map(\.["entity_name"]) == ["plugins", "services"])
+    let tagged = try await store.tags(PageRequest(), matching: "x").entities
+    #expect(tagged.map(\.["entity_name"]) == ["plugins", "services"])
     let first = try await store.tags(PageRequest(size: 3), matching: nil)
     #expect(first.entities.count == 3)
     let rest = try await store.tags(PageRequest(size: 3, offset: first.nextOffset), matching: nil)
@@ -154,8 +155,8 @@ import Testing
     let route = try await store.insert(
       ["protocols": ["http"], "paths": ["/"], "service": service.reference], into: .routes)
     let byService = await refusal { try await store.insert(plugin, into: .plugins) }
-    #expect(
-      byService?.fields["protocols"] == "must match the protocols of at least one route pointing to this Plugin's service")
+    let reason: JSONValue = "must match the protocols of at least one route pointing to this Plugin's service"
+    #expect(byService?.fields["protocols"] == reason)
     let byRoute = await refusal {
       try await store.insert(["name": "key-auth", "protocols": ["grpc"], "route": route.reference], into: .plugins)
     }
@@ -196,7 +197,9 @@ import Testing
     let store = store
     let winners = await withTaskGroup(of: Bool.self) { group in
       for _ in 0..<20 {
-        group.addTask { await refusal { try await store.insert(["name": "same", "host": "h"], into: .services) } == nil }
+        group.addTask {
+          await refusal { try await store.insert(["name": "same", "host": "h"], into: .services) } == nil
+        }
       }
       return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
     }

@@ -23,6 +23,12 @@ public struct AdminEndpoint: Sendable {
     absence = nil
   }
 
+  /// The endpoint with another handler for one method.
+  func replacing(_ method: AdminMethod, by handler: @escaping Handler) -> AdminEndpoint {
+    AdminEndpoint(
+      path, summary, acceptsDocuments: acceptsDocuments, handlers.merging([method: handler]) { _, new in new })
+  }
+
   /// An endpoint that a setting switches off.
   init(absent path: String, because absence: String) {
     pattern = PathPattern(path)

@@ -12,6 +12,7 @@ enum RequestBody: Sendable {
   ///   - contentTypes: every `Content-Type` header of the request.
   ///   - acceptsDocuments: whether the endpoint takes a whole document as JSON or YAML text (`/config`).
   /// - Throws: `AdminRefusal` with 400 or 415. Source: Kong fact, admin-api §1.
+  ///   Kong compatibility: a broken JSON body is told with the place of the mistake, in a member that Kong has not.
   init(parsing bytes: [UInt8], contentTypes: [String], acceptsDocuments: Bool) throws(AdminRefusal) {
     guard let contentType = contentTypes.first else {
       guard bytes.isEmpty else { throw Self.unsupported("a body without a Content-Type", acceptsDocuments) }
@@ -76,6 +77,7 @@ enum RequestBody: Sendable {
 
   /// The members of the body, their types inferred where it is a form.
   ///
+  /// Kong compatibility: for JSON that is no object Kong answers 500.
   /// An empty JSON array counts as an empty object, as Lua cannot tell them apart.
   /// - Throws: `AdminRefusal` (400) for a JSON value that is no object.
   func fields(_ inference: FormInference) throws(AdminRefusal) -> [String: JSONValue] {

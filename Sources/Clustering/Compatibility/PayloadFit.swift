@@ -53,9 +53,9 @@ struct Publication: Sendable {
     configuredBundledPlugins = names("plugins").subtracting(customPluginNames).subtracting(clonedPluginNames)
   }
 
-  /// What a node does not get: streamed plugins where streaming is off or the node is older than 3.9, clones where it is
-  /// older than 3.15 (Kong fact, hybrid §8). Kong compatibility: the instances are left out as well, so that the node
-  /// can serve the rest.
+  /// What a node does not get: streamed plugins where streaming is off or the node is older than 3.9, clones where it
+  /// is older than 3.15 (Kong fact, hybrid §8). Kong compatibility: the instances are left out as well, so that the
+  /// node can serve the rest.
   func withheld(version: String, takesStreamedPlugins: Bool) -> [WithheldDefinitions] {
     let number = NodeVersion(version)
     func isOlder(than text: String) -> Bool {

@@ -59,8 +59,9 @@ final class ControlPlaneCore {
     if publication.number == current?.number, let message = messages[withheld] { return message }
     let promise = eventLoop.makePromise(of: ByteBuffer.self)
     encoding.async {
+      let now = Date().timeIntervalSince1970
       promise.completeWith(
-        Result { ByteBuffer(bytes: try publication.message(withheld: withheld, timestamp: Date().timeIntervalSince1970)) })
+        Result { ByteBuffer(bytes: try publication.message(withheld: withheld, timestamp: now)) })
     }
     if publication.number == current?.number { messages[withheld] = promise.futureResult }
     return promise.futureResult

@@ -8,6 +8,10 @@ final class ControlPlaneSession: ChannelInboundHandler, ChannelOutboundHandler {
   typealias OutboundIn = WebSocketFrame
   typealias OutboundOut = WebSocketFrame
 
+  /// Outbound event: say what this node is. Nothing can be written while the upgrade to WebSocket is under way, hence
+  /// not when the handler is added.
+  struct Begin: Sendable {}
+
   /// Outbound event: report the running hash now.
   struct ReportHash: Sendable {}
 
@@ -17,6 +21,7 @@ final class ControlPlaneSession: ChannelInboundHandler, ChannelOutboundHandler {
   private let hash: @Sendable () -> String
   private let received: @Sendable (ByteBuffer) -> Void
   private var context: ChannelHandlerContext?
+  private var hasBegun = false
   private var deadline: Scheduled<Void>?
   private var nextPing: Scheduled<Void>?
 
@@ -36,8 +41,6 @@ final class ControlPlaneSession: ChannelInboundHandler, ChannelOutboundHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-    send(.binary, ByteBuffer(bytes: info))
-    ping()
     expectFrame()
   }
 
@@ -73,12 +76,18 @@ final class ControlPlaneSession: ChannelInboundHandler, ChannelOutboundHandler {
   }
 
   func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
-    guard event is ReportHash else {
-      context.triggerUserOutboundEvent(event, promise: promise)
-      return
+    switch event {
+    case is Begin:
+      hasBegun = true
+      send(.binary, ByteBuffer(bytes: info))
+      ping()
+      promise?.succeed()
+    case is ReportHash:
+      // A report before the beginning is part of the beginning.
+      if hasBegun { ping() }
+      promise?.succeed()
+    default: context.triggerUserOutboundEvent(event, promise: promise)
     }
-    ping()
-    promise?.succeed()
   }
 
   private func ping() {

@@ -8,8 +8,8 @@ import Synchronization
 
 /// Follows a control plane: connects, reports, applies what it is sent, and keeps trying (Kong fact, hybrid §3 and §5).
 ///
-/// Configurations are applied one after the other; of several that arrive meanwhile only the latest is. One that cannot
-/// be applied is logged and forgotten: the running one stays, and so does the hash that is reported.
+/// Configurations are applied one after the other; of several that arrive meanwhile only the latest is. One that
+/// cannot be applied is logged and forgotten: the running one stays, and so does the hash that is reported.
 public final class DataPlaneClient: Sendable {
   public typealias Apply = @Sendable (ReceivedConfiguration) async -> Result<Void, ApplyFailure>
 
@@ -28,8 +28,8 @@ public final class DataPlaneClient: Sendable {
   private let inbox: AsyncStream<ByteBuffer>
   private let inboxInput: AsyncStream<ByteBuffer>.Continuation
 
-  /// - Parameter apply: puts a configuration in force, or says why not and leaves the running one. Never called twice at
-  ///   once.
+  /// - Parameter apply: puts a configuration in force, or says why not and leaves the running one. Never called twice
+  ///   at once.
   public init(
     configuration: DataPlaneConfiguration, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
     apply: @escaping Apply
@@ -71,11 +71,13 @@ public final class DataPlaneClient: Sendable {
     state.withLock { state in
       guard !state.isStarted else { return }
       state.isStarted = true
+      // The one that applies is the last: shutdown() always waits for it.
       state.tasks = [Task { await self.stayConnected() }, Task { await self.applyReceived() }]
     }
   }
 
-  /// Closes the connection and waits until a configuration that is being applied is done.
+  /// Closes the connection and waits until a configuration that is being applied is done. An attempt to connect that is
+  /// under way is not waited for: it ends by itself.
   public func shutdown() async {
     let (tasks, channel) = state.withLock { state in
       state.isStarted = true
@@ -84,7 +86,7 @@ public final class DataPlaneClient: Sendable {
     inboxInput.finish()
     for task in tasks { task.cancel() }
     channel?.close(promise: nil)
-    for task in tasks { await task.value }
+    for task in channel == nil ? tasks.suffix(1) : tasks[...] { await task.value }
   }
 
   // MARK: Connecting
@@ -127,16 +129,18 @@ public final class DataPlaneClient: Sendable {
     let channel = pending.channel
     let deadline = channel.eventLoop.scheduleTask(in: configuration.timings.handshake) { channel.close(promise: nil) }
     try await withTaskCancellationHandler {
-      defer { channel.close(promise: nil) }
+      defer {
+        state.withLock { $0.channel = nil }
+        channel.close(promise: nil)
+      }
       let outcome = try await pending.outcome.get()
       deadline.cancel()
       if case .connected = outcome {
         stood()
-        state.withLock { $0.channel = channel }
+        channel.triggerUserOutboundEvent(ControlPlaneSession.Begin(), promise: nil)
         logger.notice("connected to control plane \(configuration.host):\(configuration.port)")
       }
       try? await channel.closeFuture.get()
-      state.withLock { $0.channel = nil }
     } onCancel: {
       channel.close(promise: nil)
     }
@@ -162,6 +166,8 @@ public final class DataPlaneClient: Sendable {
           let session = ControlPlaneSession(
             info: info, timings: configuration.timings, logger: configuration.logger, hash: { self.configHash },
             received: { inboxInput.yield($0) })
+          // Before the first frame can arrive, so that its hash is reported.
+          self.state.withLock { $0.channel = channel }
           try channel.pipeline.syncOperations.addHandler(session)
         }
       },

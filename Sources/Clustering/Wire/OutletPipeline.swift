@@ -101,7 +101,10 @@ enum OutletPipeline {
     let upgrader = NIOTypedWebSocketServerUpgrader<Bool>(
       maxFrameSize: maxPayload,
       shouldUpgrade: { channel, head in
-        channel.eventLoop.makeSucceededFuture(OutletRequest(uri: head.uri) == nil ? nil : HTTPHeaders())
+        if OutletRequest(uri: head.uri) != nil { return channel.eventLoop.makeSucceededFuture(HTTPHeaders()) }
+        // The head of a refused upgrade reaches no later handler.
+        OutletRefusal.answer(head.uri, on: channel)
+        return channel.eventLoop.makeSucceededFuture(nil)
       },
       upgradePipelineHandler: { channel, head in
         guard let request = OutletRequest(uri: head.uri) else {
@@ -158,16 +161,18 @@ enum OutletPipeline {
 /// Answers a trusted peer whose request is no outlet request: 400 for the outlet without its arguments, else 404.
 private final class OutletRefusal: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
-  typealias OutboundOut = HTTPServerResponsePart
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard case .head(let request) = unwrapInboundIn(data) else { return }
-    let isOutlet = request.uri.split(separator: "?", maxSplits: 1).first.map(String.init) == OutletRequest.path
+    Self.answer(request.uri, on: context.channel)
+  }
+
+  static func answer(_ uri: String, on channel: any Channel) {
+    let isOutlet = uri.split(separator: "?", maxSplits: 1).first.map(String.init) == OutletRequest.path
     let headers: HTTPHeaders = ["Content-Length": "0", "Connection": "close"]
     let head = HTTPResponseHead(version: .http1_1, status: isOutlet ? .badRequest : .notFound, headers: headers)
-    context.write(wrapOutboundOut(.head(head)), promise: nil)
-    let channel = context.channel
-    context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+    channel.write(HTTPServerResponsePart.head(head), promise: nil)
+    channel.writeAndFlush(HTTPServerResponsePart.end(nil)).whenComplete { _ in channel.close(promise: nil) }
   }
 
   func errorCaught(context: ChannelHandlerContext, error: Error) { context.close(promise: nil) }

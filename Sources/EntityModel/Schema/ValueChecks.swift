@@ -73,6 +73,7 @@ public enum ValueChecks {
     return normalized == text ? nil : "non-normalized path, consider use '\(normalized)' instead"
   }
 
+  /// Kong compatibility: expressions are RE2's, so look-around and back-references are refused.
   public static func isRegex(_ text: String) -> Bool { regexFailure(text) == nil }
 
   private static func regexFailure(_ pattern: String) -> String? {

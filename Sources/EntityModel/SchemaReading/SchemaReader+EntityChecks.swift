@@ -27,6 +27,10 @@ extension SchemaReader {
       report(path, "expected an array")
       return []
     }
+    guard items.count <= Limit.checks else {
+      report(path, "there are too many checks (at most \(Limit.checks))")
+      return []
+    }
     var checks: [EntityCheck] = []
     for (index, item) in items.enumerated() {
       let path = "\(path).\(index + 1)"
@@ -161,6 +165,10 @@ extension SchemaReader {
 
   private mutating func readNames(_ tree: SchemaTree?, at path: String, scope: CheckScope) -> [String]? {
     guard let names = readStrings(tree, at: path) else { return nil }
+    guard names.count <= Limit.checks else {
+      report(path, "there are too many names (at most \(Limit.checks))")
+      return nil
+    }
     for (index, name) in names.enumerated() where scope.field(at: name) == nil {
       report("\(path).\(index + 1)", "there is no field '\(name.prefix(100))' in this schema")
     }

@@ -199,7 +199,9 @@ extension SchemaReader {
       flags[attribute] = flag
     }
     // Every record of a plugin's schema is required unless it says otherwise: a configuration is always spelt out.
-    if case .record = field.kind { field.required = flags["required"] ?? true } else {
+    if case .record = field.kind {
+      field.required = flags["required"] ?? true
+    } else {
       field.required = flags["required"] ?? false
     }
     field.isAbstract = flags["abstract"] ?? false

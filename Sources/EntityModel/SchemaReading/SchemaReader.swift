@@ -9,6 +9,10 @@ public struct SchemaReader {
     static let depth = 24
     static let fields = 2_000
     static let reportedIssues = 10
+    /// Characters of one reported issue.
+    static let issueLength = 500
+    /// Entity checks of one record, and names in one of them.
+    static let checks = 100
   }
 
   struct Issue {
@@ -33,7 +37,7 @@ public struct SchemaReader {
 
   private var violations: SchemaViolations {
     var sentences = issues.prefix(Limit.reportedIssues).map { issue in
-      issue.path.isEmpty ? issue.message : "\(issue.path): \(issue.message)"
+      String((issue.path.isEmpty ? issue.message : "\(issue.path): \(issue.message)").prefix(Limit.issueLength))
     }
     if issues.count > sentences.count { sentences.append("and \(issues.count - sentences.count) more") }
     return SchemaViolations(fields: ["schema": .string(sentences.joined(separator: "; "))])

@@ -57,7 +57,7 @@ extension SchemaTree {
     guard case .table(let entries) = self else { return nil }
     var values = [SchemaTree?](repeating: nil, count: entries.count)
     for entry in entries {
-      guard case .index(let index) = entry.key, values.indices.contains(index - 1) else { return nil }
+      guard case .index(let index) = entry.key, index >= 1, index <= values.count else { return nil }
       values[index - 1] = entry.value
     }
     return values.compactMap { $0 }

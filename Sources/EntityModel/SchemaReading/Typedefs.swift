@@ -32,11 +32,12 @@ public enum Typedefs {
       case .map(let keys, let values):
         collect(keys)
         collect(values)
-      case .record(let record): record.fields.forEach { collect($0.schema) }
+      case .record(let record):
+        for field in record.fields { collect(field.schema) }
       case .string, .integer, .number, .boolean, .foreign, .json: break
       }
     }
-    all.values.forEach(collect)
+    for field in all.values { collect(field) }
     collect(redisConfig)
     return found
   }()

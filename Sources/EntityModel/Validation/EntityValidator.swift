@@ -6,6 +6,8 @@ public struct EntityValidator: Sendable {
   public var catalogue: PluginCatalogue
   /// Checks the expression of a plugin's condition; returns what is wrong with it.
   public var conditionCheck: (@Sendable (String) -> String?)?
+  /// Whether unknown fields that are null are overlooked; for data planes, whose control plane may know more fields.
+  public var ignoresUnknownNulls = false
 
   private let now: @Sendable () -> Double
   private let uuid: @Sendable () -> String
@@ -35,7 +37,7 @@ public struct EntityValidator: Sendable {
   ) throws(SchemaViolations) -> EntityFields {
     let selector = definition.subschemaKey.flatMap { changes[$0] ?? existing[$0] }
     let schema = try effectiveSchema(of: definition, selector: selector)
-    let filling = SchemaFilling()
+    let filling = SchemaFilling(dropsUnknownNulls: ignoresUnknownNulls)
     let expanded = try filling.expandingShorthands(of: changes, by: schema)
     var merged = filling.merging(expanded, over: existing, by: schema)
     merged["id"] = existing["id"]
@@ -82,7 +84,7 @@ public struct EntityValidator: Sendable {
     _ input: EntityFields, existing: EntityFields?, of definition: EntityDefinition
   ) throws(SchemaViolations) -> EntityFields {
     let schema = try effectiveSchema(of: definition, selector: definition.subschemaKey.flatMap { input[$0] })
-    let filling = SchemaFilling()
+    let filling = SchemaFilling(dropsUnknownNulls: ignoresUnknownNulls)
     var entity = try filling.expandingShorthands(of: input, by: schema)
     if let defaults = definition.dependentDefaults?(entity) {
       for (name, value) in defaults where entity[name] == nil { entity[name] = value }

@@ -3,6 +3,10 @@
 ///
 /// Source: Kong fact, schema-library §5 and §6.
 struct SchemaFilling {
+  /// Whether members that no schema knows are dropped when they are null, as a data plane does with the fields of a
+  /// newer control plane.
+  var dropsUnknownNulls = false
+
   // MARK: Shorthands
 
   /// Replaces the shorthand fields of a record and of the records in it by what they stand for.
@@ -93,6 +97,7 @@ struct SchemaFilling {
     _ members: [String: JSONValue], by schema: RecordSchema, fillsMissing: Bool = true
   ) -> [String: JSONValue] {
     var output = members
+    if dropsUnknownNulls { output = output.filter { !$0.value.isNull || schema[$0.key] != nil } }
     for field in schema.fields {
       if let value = members[field.name] {
         output[field.name] = normalized(value, by: field.schema, fillsMissing: fillsMissing)

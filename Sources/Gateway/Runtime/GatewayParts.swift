@@ -35,8 +35,8 @@ struct GatewayParts: Sendable {
       id: try NodeIdentityFile.identity(configured: settings.nodeID, prefix: settings.prefix),
       hostname: settings.nodeHostname ?? ProcessInfo.processInfo.hostName, version: SluiceVersion.kong,
       versionNumber: SluiceVersion.kongNumber, serverToken: SluiceVersion.serverToken,
-      configuration: settings.redacted(), trustedIPs: Self.trustedPeers(settings))
-    group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses)
+      configuration: settings.redacted(), trustedIPs: settings.trustedIPs.blocks)
+    group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
     let inspector = LuaPluginInspector()
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
@@ -57,11 +57,6 @@ struct GatewayParts: Sendable {
           return error.description
         }
       })
-  }
-
-  /// `unix:` cannot be a peer here, so it is left out.
-  private static func trustedPeers(_ settings: GatewaySettings) -> [CIDRBlock] {
-    settings.trustedIPs.compactMap { $0.block }
   }
 
   private static func listenerCount(_ settings: GatewaySettings) -> Int {
@@ -126,7 +121,7 @@ struct GatewayParts: Sendable {
 
   func drain(_ proxy: ProxyServer) async {
     logger.notice("draining: requests under way may finish")
-    await proxy.drain(timeout: .milliseconds(Int64(settings.workerShutdownTimeout * 1000)))
+    await proxy.drain(timeout: TimeAmount(settings.workerShutdownTimeout))
   }
 
   // MARK: Cluster
@@ -203,7 +198,6 @@ struct GatewayParts: Sendable {
               keys: kind == "admin" ? settings.adminSSLCertKey : settings.statusSSLCertKey) : nil)
       },
       surface: kind == "admin" ? .full : .status,
-      role: AdminAPIConfiguration.Role(rawValue: settings.role.rawValue) ?? .traditional,
       usesDatabase: settings.database != .off && settings.role != .dataPlane,
       isStreamingEnabled: settings.customPluginStreamingEnabled,
       headers: settings.headers.contains(.adminLatency)

@@ -6,7 +6,7 @@ import PluginKit
 /// Makes the registry of a configuration from its three lists: bundled, streamed and cloned plugins.
 struct PluginRegistryBuilder: Sendable {
   let inspector: any StreamedPluginInspector
-  let luaSettings: LuaSettings
+  let luaSettings: LuaRuntime.LuaSettings
   let isStreamingEnabled: Bool
 
   /// What is wrong with a definition, so that the configuration cannot run.

@@ -20,7 +20,7 @@ struct ProxySettingsReader {
     configuration.clientKeepaliveRequests = settings.keepaliveRequests
     configuration.upstreamKeepalivePoolSize = settings.upstreamKeepalivePoolSize
     configuration.upstreamKeepaliveRequests = settings.upstreamKeepaliveMaxRequests
-    configuration.upstreamKeepaliveIdleTimeout = .milliseconds(Int64(settings.upstreamKeepaliveIdleTimeout * 1000))
+    configuration.upstreamKeepaliveIdleTimeout = TimeAmount(settings.upstreamKeepaliveIdleTimeout)
     configuration.headLineLimit = settings.largeClientHeaderBuffers.size
     configuration.headLimit = settings.largeClientHeaderBuffers.count * settings.largeClientHeaderBuffers.size + 1024
     configuration.realIPHeader = settings.realIPHeader.lowercased()

@@ -9,7 +9,7 @@ enum LuaValue {
   case number(Double)
   case string([UInt8])
   /// Keys and values in Lua's order.
-  case table([(key: LuaValue, value: LuaValue)], isArray: Bool)
+  case table([LuaItem], isArray: Bool)
   /// A function, coroutine or userdata, with the name of its type.
   case other(String)
 
@@ -102,16 +102,22 @@ enum LuaValue {
     case SLU_OTHER:
       self = .other(String(decoding: UnsafeRawBufferPointer(start: node.bytes, count: node.length), as: UTF8.self))
     case SLU_TABLE:
-      var items: [(key: LuaValue, value: LuaValue)] = []
+      var items: [LuaItem] = []
       items.reserveCapacity(Int(node.count))
       for _ in 0..<node.count {
         let key = LuaValue(nodes, &place)
-        items.append((key, LuaValue(nodes, &place)))
+        items.append(LuaItem(key: key, value: LuaValue(nodes, &place)))
       }
       self = .table(items, isArray: Int(node.flags) & SLU_FLAG_ARRAY_METATABLE != 0)
     default: self = .nil
     }
   }
+}
+
+/// A key and its value in a table.
+struct LuaItem {
+  let key: LuaValue
+  let value: LuaValue
 }
 
 /// A number as Lua's `tostring` writes it.

@@ -123,8 +123,8 @@ enum RequestNamespace {
     PDKFunction("kong.request.get_uri_captures", .request, "Captures of the route's regex path.") {
       (call) throws(LuaFault) in
       let captures = try call.context.uriCaptures ?? URICaptures(unnamed: [], named: [:])
-      let unnamed: [(key: LuaValue, value: LuaValue)] = captures.unnamed.enumerated().compactMap { index, text in
-        text.map { (.number(Double(index)), .string(Array($0.utf8))) }
+      let unnamed: [LuaItem] = captures.unnamed.enumerated().compactMap { index, text in
+        text.map { LuaItem(key: .number(Double(index)), value: .string(Array($0.utf8))) }
       }
       call.beginTable(2)
       call.returns("unnamed")

@@ -298,7 +298,7 @@ extension RequestPipeline {
       context: context, status: status, length: length, keepsAlive: connection.decideKeepAlive(),
       isUpgrade: isUpgrade, takesTrailers: isProxied && clientTakesTrailers(context),
       nominated: isProxied && upstreamHead?.connection.contains(.namesFields) == true ? nominatedByUpstream(context) : [],
-      configuration: loop.configuration, texts: loop.texts, date: loop.dateField())
+      loop: loop)
     connection.withOutbound { buffer in
       let before = buffer.readableBytes
       head.write(to: &buffer)

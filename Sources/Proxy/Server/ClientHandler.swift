@@ -54,6 +54,8 @@ final class ClientHandler: ChannelDuplexHandler {
   private var timer = LazyTimer()
   /// Bytes to be written with the next flush.
   private var outbound = ByteBuffer()
+  /// The bytes of `outbound` have been written; its memory is used again once the channel has let go of it.
+  private var outboundIsWritten = false
   private var hasUnflushedWrites = false
 
   init(loop: ProxyLoop, connection: ConnectionFacts) {
@@ -90,6 +92,7 @@ final class ClientHandler: ChannelDuplexHandler {
     let pipeline = self.pipeline
     self.pipeline = nil
     if wasWorking { pipeline?.clientClosed() }
+    loop.closed(self)
     context.fireChannelInactive()
   }
 
@@ -118,11 +121,17 @@ final class ClientHandler: ChannelDuplexHandler {
   // MARK: Timeouts
 
   private func arm(_ amount: TimeAmount) {
-    timer.set(.now() + amount, on: loop.eventLoop) { [weak self] in self?.timerFired() }
+    if timer.move(to: .now() + amount) { scheduleTimer() }
   }
 
+  private func scheduleTimer() { timer.schedule(on: loop.eventLoop) { [weak self] in self?.timerFired() } }
+
   private func timerFired() {
-    guard timer.isDue(now: .now(), on: loop.eventLoop, { [weak self] in self?.timerFired() }) else { return }
+    switch timer.fired(now: .now()) {
+    case .cleared: return
+    case .early: return scheduleTimer()
+    case .due: break
+    }
     if state == .request, bodyUse == .delivered, isWritable {
       pipeline?.bodyTimedOut()
     } else {
@@ -288,7 +297,7 @@ final class ClientHandler: ChannelDuplexHandler {
     bodyUse = .delivered
     if expectsContinue, !decoder.isFinished, (inbound?.readableBytes ?? 0) == 0 {
       expectsContinue = false
-      outbound.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
+      withOutbound { _ = $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
       flush()
     }
     expectsContinue = false
@@ -378,10 +387,20 @@ final class ClientHandler: ChannelDuplexHandler {
   // MARK: Writing
 
   /// Appends to what the next flush writes in one piece.
-  func withOutbound(_ body: (inout ByteBuffer) -> Void) { body(&outbound) }
+  func withOutbound(_ body: (inout ByteBuffer) -> Void) {
+    recycleOutbound()
+    body(&outbound)
+  }
+
+  private func recycleOutbound() {
+    guard outboundIsWritten else { return }
+    outboundIsWritten = false
+    outbound.clear()
+  }
 
   /// Sends body bytes: small ones join what waits for the flush, large ones go without being copied.
   func write(_ bytes: ByteBuffer) {
+    recycleOutbound()
     if outbound.readableBytes + bytes.readableBytes <= Self.coalescingLimit {
       outbound.writeImmutableBuffer(bytes)
     } else {
@@ -392,9 +411,9 @@ final class ClientHandler: ChannelDuplexHandler {
   }
 
   private func writeOutbound() {
-    guard outbound.readableBytes > 0 else { return }
+    guard !outboundIsWritten, outbound.readableBytes > 0 else { return }
     context?.write(wrapOutboundOut(outbound), promise: nil)
-    outbound.clear()
+    outboundIsWritten = true
     hasUnflushedWrites = true
   }
 
@@ -432,6 +451,7 @@ final class ClientHandler: ChannelDuplexHandler {
       contentType = ErrorResponder.Format.plain.contentType
     }
     let date = loop.dateField()
+    recycleOutbound()
     outbound.write(estimate: 512 + body.utf8.count) { writer in
       writer.text("HTTP/1.1 ")
       writer.decimal(status)

@@ -68,6 +68,7 @@ public final class MemoryStore: EntityRepository {
 
   public func select(_ key: EntityKey, from kind: EntityDefinition) async throws(EntityError) -> EntityFields? {
     let (reader, intake) = view
+    try intake.check(key, of: kind)
     guard rules.allows(kind), let row = try reader.row(key, of: kind) else { return nil }
     return try reader.presented(row, of: kind, intake)
   }

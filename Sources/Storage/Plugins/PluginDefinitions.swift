@@ -84,7 +84,7 @@ final class RememberingInspector: StreamedPluginInspector {
   }
 
   /// Definitions in use are few; what lies beyond is left from texts that were replaced.
-  private static let capacity = 256
+  private static let capacity = 1024
 
   private let inspector: any StreamedPluginInspector
   private let known = Mutex<[Texts: StreamedPluginInspection]>([:])

@@ -98,7 +98,11 @@ public struct PageRequest: Sendable {
   }
 
   public static let defaultSize = 100
+  /// What a client of the Admin API may ask for; callers within the process may ask for more.
   public static let sizes = 1...1000
+
+  /// At least one and small enough to count with.
+  var boundedSize: Int { min(max(size, 1), 1_000_000) }
 
   /// The `size` argument of a query.
   ///

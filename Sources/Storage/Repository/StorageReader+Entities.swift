@@ -22,12 +22,13 @@ extension StorageReader {
   }
 
   func page(_ request: PageRequest, of kind: EntityDefinition) throws(EntityError) -> EntityPage {
-    var query = RowQuery(limit: request.size + 1, tags: request.tags, fields: request.equals)
+    let size = request.boundedSize
+    var query = RowQuery(limit: size + 1, tags: request.tags, fields: request.equals)
     if let offset = request.offset { query.after = try PageToken.values(of: offset, count: 1)[0] }
     if let parent = request.parent { query.fields[parent.field] = parent.id }
     var rows = try rows(query, of: kind)
-    guard rows.count > request.size else { return EntityPage(entities: rows) }
-    rows.removeLast(rows.count - request.size)
+    guard rows.count > size else { return EntityPage(entities: rows) }
+    rows.removeLast(rows.count - size)
     return EntityPage(entities: rows, nextOffset: rows.last?["id"]?.string.map { PageToken.text([$0]) })
   }
 
@@ -37,10 +38,10 @@ extension StorageReader {
       let values = try PageToken.values(of: offset, count: 3)
       after = TagRow(entityName: values[0], entityID: values[1], tag: values[2])
     }
-    var rows = try tagRows(matching: tag, after: after, limit: request.size + 1)
+    var rows = try tagRows(matching: tag, after: after, limit: request.boundedSize + 1)
     var nextOffset: String?
-    if rows.count > request.size {
-      rows.removeLast(rows.count - request.size)
+    if rows.count > request.boundedSize {
+      rows.removeLast(rows.count - request.boundedSize)
       nextOffset = rows.last.map { PageToken.text([$0.entityName, $0.entityID, $0.tag]) }
     }
     return EntityPage(

@@ -17,14 +17,15 @@ public final class SQLiteStorage: StorageBackend {
   /// - Parameters:
   ///   - path: the file; its directory must exist.
   ///   - kinds: every entity that can be stored.
-  public init(path: String, kinds: [EntityDefinition]) throws(StorageOpenError) {
+  ///   - busyTimeout: for how many seconds to wait for another process that holds the file.
+  public init(path: String, kinds: [EntityDefinition], busyTimeout: Double = 5) throws(StorageOpenError) {
     self.path = path
     let layouts = Dictionary(kinds.map { ($0.name, TableLayout($0)) }, uniquingKeysWith: { first, _ in first })
     self.layouts = layouts
     do {
       var configuration = Configuration()
       configuration.label = "sluice.store"
-      configuration.busyMode = .timeout(5)
+      configuration.busyMode = .timeout(busyTimeout)
       configuration.foreignKeysEnabled = true
       configuration.maximumReaderCount = 8
       let pool = try DatabasePool(path: path, configuration: configuration)
@@ -67,10 +68,14 @@ public final class SQLiteStorage: StorageBackend {
   public func write<Result: Sendable>(
     _ body: @escaping @Sendable (any StorageTransaction) throws(EntityError) -> Result
   ) async throws(EntityError) -> Result {
-    do {
-      return try await pool.write { [self] database in
+    // A task of its own: when the caller goes away, what it began still ends, and whoever must hear of it does.
+    let transaction = Task {
+      try await pool.write { [self] database in
         try body(SQLiteTransaction(database: database, layouts: layouts, path: path))
       }
+    }
+    do {
+      return try await transaction.value
     } catch {
       throw SQLiteErrors.entityError(error, path: path)
     }

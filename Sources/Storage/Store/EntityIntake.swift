@@ -37,13 +37,15 @@ struct EntityIntake: Sendable {
     validator.present(row, of: kind).object ?? row
   }
 
-  /// What is wrong with one value of one field, nil if it is good or cannot be told from the field alone.
-  func violation(of value: JSONValue, in field: String, of kind: EntityDefinition) -> String? {
+  /// A name in a path must be one that the field could have. Source: Kong fact, admin-api §4, code 10.
+  ///
+  /// Names of definitions are not judged: one that belongs to a bundled plugin is merely not found.
+  func check(_ key: EntityKey, of kind: EntityDefinition) throws(EntityError) {
+    guard case .endpointKey(let value) = key, let field = kind.endpointKey, !kind.isPluginDefinition else { return }
     do {
-      try validator.validateOnly([field: value], of: kind)
-      return nil
+      try validator.validateOnly([field: .string(value)], of: kind)
     } catch {
-      return error.fields[field]?.string
+      if let reason = error.fields[field]?.string { throw .invalidUnique(field: field, reason: reason) }
     }
   }
 

@@ -3,7 +3,7 @@ import EntityModel
 extension EntityStore {
   public func insert(_ input: EntityFields, into kind: EntityDefinition) async throws(EntityError) -> EntityFields {
     try requireAvailable(kind)
-    inspectAhead(input, kind)
+    await inspectAhead(input, nil, kind)
     return try await write(kind) { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
       let resolved = try transaction.resolvingReferences(in: input, of: kind)
@@ -16,9 +16,10 @@ extension EntityStore {
     _ key: EntityKey, with changes: EntityFields, in kind: EntityDefinition
   ) async throws(EntityError) -> EntityFields {
     try requireAvailable(kind)
+    await inspectAhead(changes, key, kind)
     return try await write(kind) { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
-      try checkPathKey(key, of: kind, intake)
+      try intake.check(key, of: kind)
       guard let current = try transaction.row(key, of: kind) else { throw key.notFoundError(in: kind) }
       var resolved = try transaction.resolvingReferences(in: changes, of: kind)
       resolved["id"] = current["id"]
@@ -33,10 +34,10 @@ extension EntityStore {
     _ key: EntityKey, with input: EntityFields, in kind: EntityDefinition
   ) async throws(EntityError) -> EntityFields {
     try requireAvailable(kind)
-    inspectAhead(input, kind)
+    await inspectAhead(input, key, kind)
     return try await write(kind) { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
-      try checkPathKey(key, of: kind, intake)
+      try intake.check(key, of: kind)
       let current = try transaction.row(key, of: kind)
       var resolved = try transaction.resolvingReferences(in: input, of: kind)
       resolved["id"] = current?["id"]
@@ -61,10 +62,10 @@ extension EntityStore {
 
   public func delete(_ key: EntityKey, from kind: EntityDefinition) async throws(EntityError) {
     guard rules.allows(kind) else { return }
-    try await write(kind) { [self] transaction throws(EntityError) in
+    let isDeleted = try await backend.write { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
-      try checkPathKey(key, of: kind, intake)
-      guard let row = try transaction.row(key, of: kind), let id = row["id"]?.string else { return }
+      try intake.check(key, of: kind)
+      guard let row = try transaction.row(key, of: kind), let id = row["id"]?.string else { return false }
       try requireUnused(row, of: kind, in: transaction)
       for referrer in EntityCatalogue.referrers(to: kind.name) where referrer.onDelete == .restrict {
         if try transaction.count(where: [referrer.field: id], of: referrer.definition) > 0 {
@@ -73,7 +74,9 @@ extension EntityStore {
       }
       try transaction.delete(id: id, from: kind)
       try advanceRevisions(for: kind, in: transaction)
+      return true
     }
+    if isDeleted, kind.isExported { changes.publish() }
   }
 
   // MARK: Parts
@@ -100,9 +103,15 @@ extension EntityStore {
 
   /// Inspects the texts of a definition before the transaction: other writers need not wait for Lua, and the same
   /// inspection within the transaction is answered from memory.
-  private func inspectAhead(_ input: EntityFields, _ kind: EntityDefinition) {
-    guard kind.name == EntityDefinition.customPlugins.name, let name = input["name"]?.string,
-      let schema = input["schema"]?.string, let handler = input["handler"]?.string
+  private func inspectAhead(_ input: EntityFields, _ key: EntityKey?, _ kind: EntityDefinition) async {
+    guard kind.name == EntityDefinition.customPlugins.name else { return }
+    var texts = input
+    if let key, let current = try? await backend.read({ reader throws(EntityError) in try reader.row(key, of: kind) }) {
+      texts = current.merging(input) { $1 }
+    }
+    if case .endpointKey(let name)? = key, texts["name"] == nil { texts["name"] = .string(name) }
+    guard let name = texts["name"]?.string, let schema = texts["schema"]?.string,
+      let handler = texts["handler"]?.string
     else { return }
     _ = try? definitions.inspector?.inspect(name: name, schema: schema, handler: handler)
   }

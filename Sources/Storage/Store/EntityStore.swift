@@ -27,7 +27,7 @@ public final class EntityStore: EntityRepository {
     guard rules.allows(kind) else { return nil }
     return try await backend.read { [self] reader throws(EntityError) in
       let intake = try intake(in: reader)
-      try checkPathKey(key, of: kind, intake)
+      try intake.check(key, of: kind)
       guard let row = try reader.row(key, of: kind) else { return nil }
       return try reader.presented(row, of: kind, intake)
     }
@@ -67,6 +67,8 @@ public final class EntityStore: EntityRepository {
     }
   }
 
+  /// One consistent view of everything that is exported. Its number is that of the last write that it holds, so equal
+  /// configurations have equal numbers and a later one never has a smaller number, also after a restart.
   public func snapshot() async throws(EntityError) -> ConfigSnapshot {
     let kinds = Self.kinds.filter { $0.isExported && rules.allows($0) }
     let (entities, number) = try await backend.read { reader throws(EntityError) in
@@ -101,14 +103,6 @@ public final class EntityStore: EntityRepository {
       throw EntityError(
         code: .operationUnsupported,
         message: "'\(kind.name)' entities need the setting \(kind.requiredSetting ?? "") to be on")
-    }
-  }
-
-  /// A name in a path must be one that the field could have. Source: Kong fact, admin-api §4, code 10.
-  func checkPathKey(_ key: EntityKey, of kind: EntityDefinition, _ intake: EntityIntake) throws(EntityError) {
-    guard case .endpointKey(let value) = key, let field = kind.endpointKey else { return }
-    if let reason = intake.violation(of: .string(value), in: field, of: kind) {
-      throw .invalidUnique(field: field, reason: reason)
     }
   }
 }

@@ -1,0 +1,43 @@
+/// Self-signed certificates for tests, valid for a hundred years. The keys protect nothing.
+enum TestCertificates {
+  static let sniCertificate = """
+    -----BEGIN CERTIFICATE-----
+    MIIBjDCCATKgAwIBAgIUBSod/ojZryHf4ecBt898zm3ZEfIwCgYIKoZIzj0EAwIw
+    ETEPMA0GA1UEAwwGYS50ZXN0MCAXDTI2MTEyMjIxNTUyMloYDzIxMjYxMDI5MjE1
+    NTIyWjARMQ8wDQYDVQQDDAZhLnRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+    AARw6zXgqhBwzopsNL2auOD1PgKXxPKqJWXvbYD82hbDtX4CgGAhtpvT0wM6B/Rn
+    fL0uR1r7SF63C/hlvz7KovhXo2YwZDAdBgNVHQ4EFgQUOoBOR5kTqBvdOdKJgNBQ
+    c627CKYwHwYDVR0jBBgwFoAUOoBOR5kTqBvdOdKJgNBQc627CKYwDwYDVR0TAQH/
+    BAUwAwEB/zARBgNVHREECjAIggZhLnRlc3QwCgYIKoZIzj0EAwIDSAAwRQIhAM+Y
+    Ioa0QJf7Aj269vV9BOGM95DkswwPETbaVQNiemdQAiAG6d9wphdnx51JFWtj0ipg
+    Ysd/DHFH1N2vAzbYv9/2PQ==
+    -----END CERTIFICATE-----
+    """
+  static let sniKey = """
+    -----BEGIN PRIVATE KEY-----
+    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgB1CLRMWWYHi9bOOQ
+    nNbNODXUinjUbABgzKibUUOmaF2hRANCAARw6zXgqhBwzopsNL2auOD1PgKXxPKq
+    JWXvbYD82hbDtX4CgGAhtpvT0wM6B/RnfL0uR1r7SF63C/hlvz7KovhX
+    -----END PRIVATE KEY-----
+    """
+  static let fallbackCertificate = """
+    -----BEGIN CERTIFICATE-----
+    MIIBnTCCAUSgAwIBAgIUSme99F31zkB8O2UZePB4dBKdJlMwCgYIKoZIzj0EAwIw
+    FzEVMBMGA1UEAwwMZGVmYXVsdC50ZXN0MCAXDTI2MTEyMjIxNTUyMloYDzIxMjYx
+    MDI5MjE1NTIyWjAXMRUwEwYDVQQDDAxkZWZhdWx0LnRlc3QwWTATBgcqhkjOPQIB
+    BggqhkjOPQMBBwNCAASNGyhTWUvXnvFVQ768FEZ1ZgOC5gMJiVzeF7I3R8PuTGbS
+    MR2ufFn66uYAvY2fn1mSm8grsJgSM9bvRWf9S/Dso2wwajAdBgNVHQ4EFgQU8Ess
+    W1EXKnAPbQSsBpTRy6T2pnYwHwYDVR0jBBgwFoAU8EssW1EXKnAPbQSsBpTRy6T2
+    pnYwDwYDVR0TAQH/BAUwAwEB/zAXBgNVHREEEDAOggxkZWZhdWx0LnRlc3QwCgYI
+    KoZIzj0EAwIDRwAwRAIgbesGdZKNghhY5sZZr1XNPHSOlqqXGpkAmN+jmskK5yoC
+    IF+n/l6EmxEXbVnPiLB/fkmEsYk2TCv3cNi+vdERxUkd
+    -----END CERTIFICATE-----
+    """
+  static let fallbackKey = """
+    -----BEGIN PRIVATE KEY-----
+    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgAUpRq/ktnEEDd8Fq
+    0pcOCWiG53kT4LEr8ai90Ar1x+ahRANCAASNGyhTWUvXnvFVQ768FEZ1ZgOC5gMJ
+    iVzeF7I3R8PuTGbSMR2ufFn66uYAvY2fn1mSm8grsJgSM9bvRWf9S/Ds
+    -----END PRIVATE KEY-----
+    """
+}
