@@ -16,6 +16,10 @@ struct BodyTransformation {
     }
   }
 
+  private func text(_ entry: RequestTransformation.BodyEntry) throws(TemplateFailure) -> String? {
+    try RequestTransformation.text(entry.value, environment)
+  }
+
   /// With an empty body only `add` and `append` have an effect. A body that is not JSON stays.
   private func transformJSON(_ body: [UInt8]) throws(TemplateFailure) -> [UInt8]? {
     var document: JSONValue = .object([:])
@@ -33,7 +37,7 @@ struct BodyTransformation {
     if !body.isEmpty {
       for entry in operations.remove { document = entry.path.apply(to: document) { _ in nil } }
       for entry in operations.rename {
-        let newName = try entry.value.render(environment)
+        guard let newName = try text(entry) else { continue }
         guard let newPath = operations.path(newName), newPath.isSingle else {
           throw TemplateFailure("'\(newName)' is not the path of a body parameter")
         }
@@ -43,16 +47,17 @@ struct BodyTransformation {
         document = newPath.apply(to: document, creating: true) { _ in value }
       }
       for entry in operations.replace {
-        let value = entry.cast.value(of: try entry.value.render(environment))
-        document = entry.path.apply(to: document) { $0.isTruthy ? value ?? $0 : $0 }
+        let text = try text(entry)
+        let value = text.flatMap { entry.cast.value(of: $0) }
+        document = entry.path.apply(to: document) { $0.isTruthy ? text == nil ? nil : value ?? $0 : $0 }
       }
     }
     for entry in operations.add {
-      let value = entry.cast.value(of: try entry.value.render(environment))
+      let value = try text(entry).flatMap { entry.cast.value(of: $0) }
       document = entry.path.apply(to: document, creating: true) { $0.isTruthy ? $0 : value ?? $0 }
     }
     for entry in operations.append {
-      guard let value = entry.cast.value(of: try entry.value.render(environment)) else { continue }
+      guard let value = try text(entry).flatMap({ entry.cast.value(of: $0) }) else { continue }
       document = entry.path.apply(to: document, creating: true) { JSONValue.appending(value, to: $0) }
     }
     if let allowed = operations.allowed, case .object(let members) = document {
@@ -68,21 +73,22 @@ struct BodyTransformation {
     if !body.isEmpty {
       for entry in operations.remove { fields[entry.name] = nil }
       for entry in operations.rename {
-        let newName = try entry.value.render(environment)
-        guard let value = fields[entry.name] else { continue }
+        guard let newName = try text(entry), let value = fields[entry.name] else { continue }
         fields[entry.name] = nil
         fields[newName] = value
       }
       for entry in operations.replace {
-        let value = try entry.value.render(environment)
-        if fields[entry.name] != nil { fields[entry.name] = .text(value) }
+        let value = try text(entry)
+        if fields[entry.name] != nil { fields[entry.name] = value.map { .text($0) } }
       }
     }
     for entry in operations.add {
-      let value = try entry.value.render(environment)
-      if fields[entry.name] == nil { fields[entry.name] = .text(value) }
+      let value = try text(entry)
+      if fields[entry.name] == nil { fields[entry.name] = value.map { .text($0) } }
     }
-    for entry in operations.append { fields.extend(entry.name, by: try entry.value.render(environment)) }
+    for entry in operations.append {
+      if let value = try text(entry) { fields.extend(entry.name, by: value) }
+    }
     if let allowed = operations.allowed {
       for name in fields.values.keys where !allowed.contains(name) { fields[name] = nil }
     }
@@ -93,16 +99,20 @@ struct BodyTransformation {
   private func transformMultipart(_ body: [UInt8], _ contentType: String) throws(TemplateFailure) -> [UInt8]? {
     guard var parts = MultipartBody(body, contentType: contentType) else { return nil }
     if !body.isEmpty {
-      for entry in operations.rename { parts.rename(entry.name, to: try entry.value.render(environment)) }
+      for entry in operations.rename {
+        if let newName = try text(entry) { parts.rename(entry.name, to: newName) }
+      }
       for entry in operations.remove { parts.remove(entry.name) }
       for entry in operations.replace {
-        let value = try entry.value.render(environment)
-        if parts[entry.name] != nil { parts.set(entry.name, to: value) }
+        let value = try text(entry)
+        if parts[entry.name] != nil {
+          parts.remove(entry.name)
+          if let value { parts.set(entry.name, to: value) }
+        }
       }
     }
     for entry in operations.add {
-      let value = try entry.value.render(environment)
-      if parts[entry.name] == nil { parts.set(entry.name, to: value) }
+      if let value = try text(entry), parts[entry.name] == nil { parts.set(entry.name, to: value) }
     }
     if let allowed = operations.allowed {
       for name in Set(parts.parts.map(\.name)) where !allowed.contains(name) { parts.remove(name) }

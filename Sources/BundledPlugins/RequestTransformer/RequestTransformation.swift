@@ -5,7 +5,8 @@ import PluginKit
 struct RequestTransformation: Sendable {
   struct Entry: Sendable {
     let name: String
-    let value: RequestTemplate
+    /// Nil for `name:`, which in `replace` stands for nothing at all.
+    let value: RequestTemplate?
   }
 
   /// Operations on headers or on query arguments, in the order in which they run.
@@ -21,14 +22,14 @@ struct RequestTransformation: Sendable {
     }
 
     var mentionsHeaders: Bool {
-      (rename + replace + add + append).contains { $0.value.mentionsHeaders }
+      (rename + replace + add + append).contains { $0.value?.mentionsHeaders ?? false }
     }
   }
 
   struct BodyEntry: Sendable {
     let name: String
     let path: JSONPath
-    let value: RequestTemplate
+    let value: RequestTemplate?
     let cast: JSONCast
   }
 
@@ -73,10 +74,26 @@ struct RequestTransformation: Sendable {
       method = HTTPMethod(name.uppercased())
       movesFormToQuery = ["GET", "HEAD", "TRACE"].contains(name.uppercased())
     }
+    // A header has no value that stands for nothing.
+    headers.replace.removeAll { $0.value == nil }
+    for part in [\Self.headers, \Self.query] {
+      self[keyPath: part].add.removeAll { $0.value == nil }
+      self[keyPath: part].append.removeAll { $0.value == nil }
+    }
+    body.add.removeAll { $0.value == nil }
+    body.append.removeAll { $0.value == nil }
     headers.remove.removeAll { Self.isHost($0) }
     headers.rename.removeAll { Self.isHost($0.name) }
     headers.add.removeAll { Self.isHost($0.name) }
     headers.append.removeAll { Self.isHost($0.name) }
+  }
+
+  /// The text of an entry for one request; nil for an entry without value.
+  static func text(
+    _ value: RequestTemplate?, _ environment: TemplateEnvironment
+  ) throws(TemplateFailure) -> String? {
+    guard let value else { return nil }
+    return try value.render(environment)
   }
 
   static func isHost(_ name: String) -> Bool { name.lowercased() == "host" }
@@ -86,8 +103,13 @@ struct RequestTransformation: Sendable {
   ) throws(TemplateFailure) -> [Entry] {
     var entries: [Entry] = []
     for text in config[section]?.strings(part) ?? [] {
-      guard let pair = NamedValue(text), let value = pair.value else {
+      guard let pair = NamedValue(text) else {
         throw TemplateFailure("config.\(section).\(part): '\(text)' must have the form name:value")
+      }
+      guard let value = pair.value else {
+        if section == "rename" { throw TemplateFailure("config.rename.\(part): '\(text)' must have the form old:new") }
+        entries.append(Entry(name: pair.name, value: nil))
+        continue
       }
       do {
         entries.append(Entry(name: pair.name, value: try RequestTemplate(value)))

@@ -55,10 +55,15 @@ enum RequestTransformer {
     let header = FieldSchema.string.checked(
       by: .match("^[^:]+:.*$"),
       .custom("header_rename") { TransformerFields.headerViolation($0, checksValue: true) })
+    let renaming = pair.checked(
+      by: .custom("new_name") { value in
+        guard let entry = value.string.flatMap({ NamedValue($0) }), entry.value == nil else { return nil }
+        return "key '\(entry.name)' has no value"
+      })
     return [
-      "body": TransformerFields.list(referenceable(pair, isReferenceable)),
+      "body": TransformerFields.list(referenceable(renaming, isReferenceable)),
       "headers": TransformerFields.list(referenceable(header, isReferenceable)),
-      "querystring": TransformerFields.list(referenceable(pair, isReferenceable)),
+      "querystring": TransformerFields.list(referenceable(renaming, isReferenceable)),
     ]
   }
 
@@ -96,8 +101,7 @@ enum RequestTransformer {
 
   private static func templateViolation(_ value: JSONValue) -> String? {
     guard let text = value.string, let entry = NamedValue(text) else { return "invalid value: \(value.string ?? "")" }
-    guard let template = entry.value else { return "key '\(entry.name)' has no value" }
-    return templateFailure(template)
+    return entry.value.flatMap { templateFailure($0) }
   }
 
   private static func templateFailure(_ text: String) -> String? {

@@ -83,7 +83,7 @@ struct RequestTransformerExecutor: PluginExecutor {
     if operations.mentionsHeaders { environment.captureHeaders() }
     for name in operations.remove { context.requestHeaders.remove(name) }
     for entry in operations.rename {
-      let newName = try entry.value.render(environment)
+      guard let newName = try RequestTransformation.text(entry.value, environment) else { continue }
       let values = context.requestHeaders.values(of: entry.name)
       guard let first = values.first else { continue }
       context.requestHeaders.remove(entry.name)
@@ -95,7 +95,7 @@ struct RequestTransformerExecutor: PluginExecutor {
       for value in values { context.requestHeaders.add(newName, value) }
     }
     for entry in operations.replace {
-      let value = try Self.fieldValue(entry.value.render(environment))
+      guard let value = try Self.fieldValue(entry, environment) else { continue }
       if RequestTransformation.isHost(entry.name) {
         context.upstream.hostHeader = value
       } else if context.requestHeaders.firstIndex(of: entry.name) != nil {
@@ -103,16 +103,19 @@ struct RequestTransformerExecutor: PluginExecutor {
       }
     }
     for entry in operations.add {
-      let value = try Self.fieldValue(entry.value.render(environment))
+      guard let value = try Self.fieldValue(entry, environment) else { continue }
       if context.requestHeaders.firstIndex(of: entry.name) == nil { context.requestHeaders.add(entry.name, value) }
     }
     for entry in operations.append {
-      context.requestHeaders.add(entry.name, try Self.fieldValue(entry.value.render(environment)))
+      if let value = try Self.fieldValue(entry, environment) { context.requestHeaders.add(entry.name, value) }
     }
   }
 
   /// A decoded argument may hold line ends, which would begin another field.
-  private static func fieldValue(_ text: String) throws(TemplateFailure) -> String {
+  private static func fieldValue(
+    _ entry: RequestTransformation.Entry, _ environment: TemplateEnvironment
+  ) throws(TemplateFailure) -> String? {
+    guard let text = try RequestTransformation.text(entry.value, environment) else { return nil }
     guard text.utf8.contains(where: { $0 == 0x0D || $0 == 0x0A || $0 == 0 }) else { return text }
     return String(decoding: text.utf8.filter { $0 != 0x0D && $0 != 0x0A && $0 != 0 }, as: UTF8.self)
   }
@@ -133,20 +136,23 @@ extension Arguments {
   ) throws(TemplateFailure) {
     for name in operations.remove { self[name] = nil }
     for entry in operations.rename {
-      let newName = try entry.value.render(environment)
-      guard let value = self[entry.name] else { continue }
+      guard let newName = try RequestTransformation.text(entry.value, environment), let value = self[entry.name] else {
+        continue
+      }
       self[entry.name] = nil
       self[newName] = value
     }
     for entry in operations.replace {
-      let value = try entry.value.render(environment)
-      if self[entry.name] != nil { self[entry.name] = .text(value) }
+      let value = try RequestTransformation.text(entry.value, environment)
+      if self[entry.name] != nil { self[entry.name] = value.map { .text($0) } }
     }
     for entry in operations.add {
-      let value = try entry.value.render(environment)
-      if self[entry.name] == nil { self[entry.name] = .text(value) }
+      let value = try RequestTransformation.text(entry.value, environment)
+      if self[entry.name] == nil { self[entry.name] = value.map { .text($0) } }
     }
-    for entry in operations.append { extend(entry.name, by: try entry.value.render(environment)) }
+    for entry in operations.append {
+      if let value = try RequestTransformation.text(entry.value, environment) { extend(entry.name, by: value) }
+    }
   }
 
   /// Appends a text; a flag, which is no text, is replaced.
