@@ -533,9 +533,11 @@ static int read_shared(lua_State *L) {
   lua_pushliteral(L, "shared");
   lua_rawget(L, -2);
   if (!lua_istable(L, -1)) return 0;
-  lua_pushstring(L, op->name);
-  lua_rawget(L, -2);
-  if (lua_isnil(L, -1)) return 0;
+  if (op->name) {
+    lua_pushstring(L, op->name);
+    lua_rawget(L, -2);
+    if (lua_isnil(L, -1)) return 0;
+  }
   op->host->call.node_count = 0;
   slu_tree_read(L, lua_gettop(L), &op->host->call);
   op->result = 1;

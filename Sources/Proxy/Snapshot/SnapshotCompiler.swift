@@ -38,10 +38,12 @@ public struct SnapshotCompiler: Sendable {
     private var byService: [String: [CompiledPlugin]] = [:]
     private var byRoute: [String: [CompiledPlugin]] = [:]
     private var chainsByService: [String: PluginChain] = [:]
+    private let compileContext: PluginCompileContext
 
     init(compiler: SnapshotCompiler, config: ConfigSnapshot) {
       self.compiler = compiler
       self.config = config
+      compileContext = PluginCompileContext(consumers: ConsumerDirectory(config), logger: compiler.logger)
     }
 
     mutating func run() -> RuntimeSnapshot? {
@@ -111,7 +113,8 @@ public struct SnapshotCompiler: Sendable {
         entity["ordering"]?[relation]?["access"]?.array?.compactMap(\.string) ?? []
       }
       return CompiledPlugin(
-        instance: instance, executor: try definition.implementation.makeExecutor(for: instance), condition: condition,
+        instance: instance, executor: try definition.implementation.makeExecutor(for: instance, in: compileContext),
+        condition: condition,
         runsBefore: names("before"), runsAfter: names("after"))
     }
 
