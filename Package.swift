@@ -30,7 +30,7 @@ let package = Package(
     // Layer 0: C libraries, and the Swift face of RE2.
     .systemLibrary(name: "CLuaJIT", pkgConfig: "luajit", providers: [.apt(["libluajit2-5.1-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "CLuaBridge", dependencies: ["CLuaJIT"]),
+    .target(name: "CLuaBridge", dependencies: ["CLuaJIT"], linkerSettings: [.linkedLibrary("pcre2-8")]),
     .target(name: "CRegex", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "Patterns", dependencies: ["CRegex"], swiftSettings: settings),
 
@@ -75,6 +75,7 @@ let package = Package(
       dependencies: [
         "CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel",
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
       ],
