@@ -331,6 +331,8 @@ static const luaL_Reg natives[] = {
     {"array_metatable", native_array_metatable},
     {"new_json", slu_json_new_instance},
     {"compile", native_compile},
+    {"regex_compile", slu_regex_compile},
+    {"regex_match", slu_regex_match},
     {NULL, NULL},
 };
 

@@ -43,6 +43,10 @@ void slu_run_begin(slu_host *host);
 bool slu_run_end(slu_host *host);
 void slu_abort_hook(lua_State *L, lua_Debug *record);
 
+// Natives of the prelude for ngx.re.
+int slu_regex_compile(lua_State *L);
+int slu_regex_match(lua_State *L);
+
 // Raises the string at the top of the stack with the position of the nearest plugin code.
 int slu_raise(lua_State *L);
 

@@ -21,9 +21,9 @@ public enum ErrorResponder {
     /// The form of a media type without parameters; nil for types that have no template.
     public init?(mediaType: some StringProtocol) {
       switch mediaType.lowercased() {
-      case "application/json": self = .json
+      case "application/json", "application/*", "*/*": self = .json
       case "text/html": self = .html
-      case "text/plain": self = .plain
+      case "text/plain", "text/*": self = .plain
       case "application/xml": self = .xml
       default: return nil
       }

@@ -16,7 +16,7 @@ extension RequestContext {
       "size": .integer(Int64(response.totalSize)),
     ])
     entry["latencies"] = .object(serializedLatencies)
-    if !tries.isEmpty {
+    if !tries.isEmpty || route != nil {
       entry["tries"] = .array(
         tries.map { attempt in
           var members: [String: JSONValue] = [

@@ -53,6 +53,9 @@ public final class RequestContext {
   /// Number of body bytes received so far.
   public var requestBodySize = 0
   public var requestHeaders = HeaderBlock()
+  /// The host the client asked for, kept when a plugin changes `Host` after routing; it is what the upstream learns in
+  /// `X-Forwarded-Host`.
+  public var hostBeforeChange: String?
   /// Path after normalization, without query; what routes are matched against.
   public var normalizedPath: [UInt8] = []
   /// Query that replaces the received one, without `?`; nil while nobody changed it.
@@ -272,6 +275,8 @@ public struct ResponseState {
   public var source = Source.none
   /// True once the head has gone to the client: headers can no longer change.
   public var headersSent = false
+  /// The content type is sent as it is, a text type without a charset too.
+  public var keepsContentType = false
   /// Status and headers as the upstream sent them; nil when the response is not proxied.
   public var upstreamStatus: Int?
   public var upstreamHeaders: HeaderBlock?

@@ -24,7 +24,8 @@ enum LuaOutcome {
 /// writes the results of the waiting function.
 struct LuaWait {
   typealias Results = (LuaCall) -> Void
-  let begin: (RequestContext, @escaping (@escaping Results) -> Void) -> Void
+  /// The context is nil in a timer.
+  let begin: (RequestContext?, any EventLoop, @escaping (@escaping Results) -> Void) -> Void
 }
 
 /// Arguments and results of one call of a plugin API function. Valid during that call only.

@@ -20,6 +20,13 @@ public final class LuaHost {
   private(set) var pluginName: String?
   private(set) var phase = Phase.initWorker
   private var pendingWait: LuaWait?
+  /// Of the last request: where waits and timers of this host are kept.
+  private(set) var eventLoop: (any EventLoop)?
+  /// What the running timer keeps; nil while none runs.
+  private var timerState: LuaRequestState?
+  private var dueTimer = 0
+  private var timerFunction = luaNoReference
+  private var pendingTimers = 0
   private var handlers: [LuaSourceIdentity: LuaHandlerBox] = [:]
   private var instances: [Int: LuaInstance] = [:]
 
@@ -99,8 +106,8 @@ public final class LuaHost {
       case .returned: return Int32(SLU_RETURN)
       case .exit: return Int32(SLU_EXIT)
       case .wait(let wait):
-        guard phase == .rewrite || phase == .access || phase == .response || phase == .certificate else {
-          throw LuaFault("API disabled in the context of \(phase.name)")
+        guard timerState != nil || phase == .rewrite || phase == .access || phase == .response || phase == .certificate else {
+          throw LuaFault("API disabled in the context of \(Self.nginxName(of: phase))")
         }
         pendingWait = wait
         return Int32(SLU_SUSPEND)
@@ -215,14 +222,38 @@ public final class LuaHost {
 
   // MARK: Runs
 
-  private func enter(_ context: RequestContext?, _ phase: Phase, key: Int, plugin: String?) {
+  private func enter(
+    _ context: RequestContext?, _ phase: Phase, key: Int, plugin: String?, timer: LuaRequestState? = nil
+  ) {
     self.context = context
     self.phase = phase
+    timerState = timer
     pluginName = plugin
-    raw.pointee.phase = UInt32(phase.rawValue)
-    raw.pointee.phase_name = phaseNames[Int(phase.rawValue)]
+    if let context { eventLoop = context.driver.eventLoop }
+    raw.pointee.phase = timer == nil ? UInt32(phase.rawValue) : Self.timerPhase
+    raw.pointee.phase_name = timer == nil ? phaseNames[Int(phase.rawValue)] : timerPhaseName
     raw.pointee.plugin_key = Double(key)
-    raw.pointee.request_reference = (context?.scriptState as? LuaRequestState)?.reference ?? luaNoReference
+    raw.pointee.request_reference =
+      timer?.reference ?? (context?.scriptState as? LuaRequestState)?.reference ?? luaNoReference
+  }
+
+  /// The phase of timers as the bridge knows it: none that a function could ask for.
+  private static let timerPhase: UInt32 = 31
+
+  var isTimer: Bool { timerState != nil }
+
+  /// What the running request or timer keeps; nil while a plugin is loaded.
+  var runningState: LuaRequestState? { timerState ?? context.map { requestState(of: $0) } }
+
+  private static func nginxName(of phase: Phase) -> String {
+    switch phase {
+    case .headerFilter: "header_filter_by_lua*"
+    case .bodyFilter: "body_filter_by_lua*"
+    case .log: "log_by_lua*"
+    case .balancer: "balancer_by_lua*"
+    case .initWorker: "init_worker_by_lua*"
+    default: phase.name
+    }
   }
 
   /// What plugins keep for a request; made at its first use.
@@ -238,8 +269,13 @@ public final class LuaHost {
 
   private func leave() {
     let reference = raw.pointee.request_reference
-    if let context, reference != luaNoReference { requestState(of: context).reference = reference }
+    if let timerState {
+      timerState.reference = reference
+    } else if let context, reference != luaNoReference {
+      requestState(of: context).reference = reference
+    }
     context = nil
+    timerState = nil
     pluginName = nil
   }
 
@@ -254,8 +290,9 @@ public final class LuaHost {
   }
 
   private func conclude(
-    _ status: Int32, key: Int, plugin: String, _ phase: Phase, _ context: RequestContext
+    _ status: Int32, key: Int, plugin: String, _ phase: Phase, _ context: RequestContext?
   ) -> PhaseOutcome {
+    let timer = timerState
     var status = status
     while true {
       switch Int(status) {
@@ -263,13 +300,13 @@ public final class LuaHost {
         leave()
         return .finished
       case SLU_RUN_WAITING:
-        let run = LuaRun(self, raw.pointee.running, key: key, plugin: plugin, phase)
+        let run = LuaRun(self, raw.pointee.running, key: key, plugin: plugin, phase, timer)
         leave()
-        guard let wait = pendingWait else { return .failed }
+        guard let wait = pendingWait, let eventLoop else { return .failed }
         pendingWait = nil
         var immediate: LuaWait.Results?
         var hasReturned = false
-        wait.begin(context) { results in
+        wait.begin(context, eventLoop) { results in
           if hasReturned {
             run.host.goOn(run, context, results)
           } else {
@@ -287,25 +324,55 @@ public final class LuaHost {
     }
   }
 
-  private func resume(_ run: LuaRun, _ context: RequestContext, _ results: LuaWait.Results) -> Int32 {
-    enter(context, run.phase, key: run.key, plugin: run.plugin)
+  private func resume(_ run: LuaRun, _ context: RequestContext?, _ results: LuaWait.Results) -> Int32 {
+    enter(context, run.phase, key: run.key, plugin: run.plugin, timer: run.timer)
     slu_clear_results(callMemory)
     results(LuaCall(raw: callMemory, host: self))
     return slu_host_resume(raw, run.take(), nil)
   }
 
-  private func goOn(_ run: LuaRun, _ context: RequestContext, _ results: LuaWait.Results) {
+  private func goOn(_ run: LuaRun, _ context: RequestContext?, _ results: LuaWait.Results) {
     let status = resume(run, context, results)
     let outcome = conclude(status, key: run.key, plugin: run.plugin, run.phase, context)
     if case .suspended = outcome { return }
-    context.resume(outcome)
+    context?.resume(outcome)
+  }
+
+  // MARK: Timers
+
+  private static let pendingTimerLimit = 16384
+
+  /// Has the prelude's timer of that number run later.
+  func startTimer(_ number: Int, after delay: Double) throws(LuaFault) -> Bool {
+    guard let eventLoop, pendingTimers < Self.pendingTimerLimit else { return false }
+    pendingTimers += 1
+    let key = pluginKey
+    let plugin = pluginName ?? "timer"
+    // The timer runs on this host's loop.
+    nonisolated(unsafe) let host = self
+    eventLoop.scheduleTask(in: .microseconds(Int64(min(delay, 1e9) * 1_000_000))) {
+      host.runTimer(number, key: key, plugin: plugin)
+    }
+    return true
+  }
+
+  /// Number of the timer that begins to run.
+  var numberOfDueTimer: Int { dueTimer }
+
+  private func runTimer(_ number: Int, key: Int, plugin: String) {
+    pendingTimers -= 1
+    if timerFunction == luaNoReference { timerFunction = function("run_timer", of: prelude) }
+    dueTimer = number
+    enter(nil, .initWorker, key: key, plugin: plugin, timer: LuaRequestState(self))
+    let status = slu_host_start(raw, timerFunction, luaNoReference, luaNoReference, nil)
+    _ = conclude(status, key: key, plugin: plugin, .initWorker, nil)
   }
 
   // MARK: Log
 
   private func logFailure(plugin: String, phase: Phase) {
     let message = Self.errorMessage(raw)
-    var line = "[kong] [\(plugin)] failed in \(phase.name): \(message)"
+    var line = "[kong] [\(plugin)] failed in \(isTimer ? "timer" : phase.name): \(message)"
     if raw.pointee.traceback_length > 0, let text = raw.pointee.error_traceback {
       line += "\n"
       line += String(
@@ -321,9 +388,13 @@ private final class LuaRun {
   let key: Int
   let plugin: String
   let phase: Phase
+  let timer: LuaRequestState?
   private var thread: slu_thread?
 
-  init(_ host: LuaHost, _ thread: slu_thread, key: Int, plugin: String, _ phase: Phase) {
+  init(
+    _ host: LuaHost, _ thread: slu_thread, key: Int, plugin: String, _ phase: Phase, _ timer: LuaRequestState?
+  ) {
+    self.timer = timer
     self.host = host
     self.thread = thread
     self.key = key
@@ -349,10 +420,15 @@ final class LuaRequestState {
   var reference = luaNoReference
   /// Response chunks that an instance's body_filter holds back, by its key.
   var bufferedBodies: [Int: ByteBuffer] = [:]
+  /// Open client sockets by their number.
+  var sockets: [Int: LuaSocket] = [:]
 
   init(_ host: LuaHost) { self.host = host }
 
-  deinit { host.release(reference) }
+  deinit {
+    host.release(reference)
+    for socket in sockets.values { socket.close() }
+  }
 }
 
 private struct LuaHandlerBox {
@@ -363,8 +439,11 @@ private struct LuaHandlerBox {
 let luaNoReference: Int32 = -2
 
 /// C strings that live as long as the process; read only.
-nonisolated(unsafe) private let phaseNames: [UnsafePointer<CChar>] = Phase.allCases.map { phase in
-  let bytes = Array(phase.name.utf8CString)
+nonisolated(unsafe) private let phaseNames: [UnsafePointer<CChar>] = Phase.allCases.map { constantText($0.name) }
+nonisolated(unsafe) private let timerPhaseName = constantText("timer")
+
+private func constantText(_ text: String) -> UnsafePointer<CChar> {
+  let bytes = Array(text.utf8CString)
   let memory = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
   memory.initialize(from: bytes, count: bytes.count)
   return UnsafePointer(memory)

@@ -2,7 +2,7 @@ import CLuaBridge
 import EntityModel
 
 /// A Lua value copied out of a state: an argument table of a plugin API call, or a value to hand back.
-enum LuaValue {
+enum LuaValue: Sendable {
   case `nil`
   case null
   case boolean(Bool)
@@ -115,7 +115,7 @@ enum LuaValue {
 }
 
 /// A key and its value in a table.
-struct LuaItem {
+struct LuaItem: Sendable {
   let key: LuaValue
   let value: LuaValue
 }

@@ -77,6 +77,7 @@ enum LogNamespace {
     let source = withUnsafeBytes(of: call.raw.pointee.source) { bytes in
       String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     }
+    if source.hasPrefix("[string") { return source }
     return source.split(separator: "/").last.map(String.init) ?? "?"
   }
 

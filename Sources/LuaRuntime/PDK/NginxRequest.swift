@@ -34,7 +34,7 @@ enum NginxRequestNamespace {
     PDKFunction("ngx.req.get_uri_args", .request, arguments: "max_args", "Query arguments.") {
       (call) throws(LuaFault) in
       let limit = limit(call, 0)
-      try RequestNamespace.withQuery(call) { URLText.returnArguments(call, $0, limit: limit) }
+      try RequestNamespace.withQuery(call) { if !URLText.returnArguments(call, $0, limit: limit) { call.returnNil() } }
     },
     PDKFunction(
       "ngx.req.set_uri_args", .beforeUpstream, arguments: "args", wants: .tables, "Sets the query."
@@ -99,7 +99,7 @@ enum NginxRequestNamespace {
       { (call) throws(LuaFault) in
         let limit = limit(call, 0)
         return try RequestBodyReading.withBody(call) { call, body in
-          URLText.returnArguments(call, body.readableBytesView, limit: limit)
+          if !URLText.returnArguments(call, body.readableBytesView, limit: limit) { call.returnNil() }
         }
       }),
     PDKFunction("ngx.req.set_body_data", .beforeUpstream, arguments: "data", "Replaces the body.") {
@@ -108,6 +108,10 @@ enum NginxRequestNamespace {
         throw LuaFault("bad argument #1 to 'set_body_data' (string expected, got \(call.typeName(0)))")
       }
       ServiceRequestNamespace.setBody(body, in: try call.context)
+    },
+    // Kong compatibility: bodies are never written to files.
+    PDKFunction("ngx.req.get_body_file", .requestBody, level: .lax, "Always nil: bodies are not kept in files.") {
+      (call) throws(LuaFault) in call.returnNil()
     },
     PDKFunction("ngx.req.discard_body", .requestBody, "Forgets the body.") {
       (call) throws(LuaFault) in ServiceRequestNamespace.setBody(UnsafeRawBufferPointer(start: nil, count: 0), in: try call.context)

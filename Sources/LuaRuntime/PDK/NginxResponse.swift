@@ -90,9 +90,13 @@ enum NginxResponseNamespace {
         let context = try call.context
         if context.earlyResponse != nil { return .exit }
         guard code >= 200 else { return code == 0 || code == -5 ? .exit : fail(context) }
-        let known: Set<Int> = [400, 404, 405, 408, 411, 412, 413, 414, 417, 494, 500, 502, 503, 504]
-        if known.contains(code) {
+        if NginxPages.errorStatuses.contains(code) {
           context.earlyResponse = ErrorResponder.response(status: code, for: context)
+        } else if context.phase != .headerFilter, context.response.status == 0 || context.response.status == code,
+          let page = NginxPages.page(code)
+        {
+          context.response.headers.set("Content-Type", "text/html")
+          context.earlyResponse = EarlyResponse(status: code, body: ByteBuffer(string: page))
         } else {
           context.earlyResponse = EarlyResponse(status: code)
         }
@@ -101,15 +105,11 @@ enum NginxResponseNamespace {
     .controlling(
       "ngx.redirect", .rewriteAccess, arguments: "uri, status", "Answers with a redirection.",
       { (call) throws(LuaFault) in
-        let names = [
-          301: "Moved Permanently", 302: "Found", 303: "See Other", 307: "Temporary Redirect",
-          308: "Permanent Redirect",
-        ]
         guard let uri = call.bytes(0) else {
           throw LuaFault("bad argument #1 to 'redirect' (string expected, got \(call.typeName(0)))")
         }
         let code = call.number(1).flatMap { Int(exactly: $0) } ?? 302
-        guard let name = names[code] else {
+        guard [301, 302, 303, 307, 308].contains(code), let page = NginxPages.page(code) else {
           throw LuaFault(
             "only ngx.HTTP_MOVED_TEMPORARILY, ngx.HTTP_MOVED_PERMANENTLY, ngx.HTTP_PERMANENT_REDIRECT, "
               + "ngx.HTTP_SEE_OTHER, and ngx.HTTP_TEMPORARY_REDIRECT are allowed")
@@ -117,10 +117,7 @@ enum NginxResponseNamespace {
         let context = try call.context
         HeaderArguments.set(Array("Location".utf8), [[UInt8](uri)], in: &context.response.headers)
         context.response.headers.set("Content-Type", "text/html")
-        let title = "\(code) \(name)"
-        let page =
-          "<html>\r\n<head><title>\(title)</title></head>\r\n<body>\r\n<center><h1>\(title)</h1></center>\r\n"
-          + "</body>\r\n</html>\r\n"
+        context.response.keepsContentType = true
         context.earlyResponse = EarlyResponse(status: code, body: ByteBuffer(string: page))
         return .exit
       }),

@@ -46,10 +46,10 @@ enum NginxTimeNamespace {
           throw LuaFault("invalid sleep duration")
         }
         return .wait(
-          LuaWait { context, completion in
+          LuaWait { _, eventLoop, completion in
             // The wait stays on the request's loop.
             nonisolated(unsafe) let completion = completion
-            context.driver.eventLoop.scheduleTask(in: .microseconds(Int64(seconds * 1_000_000))) {
+            eventLoop.scheduleTask(in: .microseconds(Int64(seconds * 1_000_000))) {
               completion { _ in }
             }
           })

@@ -4,7 +4,7 @@ import PluginKit
 enum NginxVariableNamespace {
   static let functions: [PDKFunction] = [
     PDKFunction("ngx.get_phase", .any, "Name of the running phase.") {
-      (call) throws(LuaFault) in call.returns(call.host.context == nil ? "init_worker" : call.host.phase.name)
+      (call) throws(LuaFault) in call.returns(call.host.isTimer ? "timer" : call.host.context == nil ? "init_worker" : call.host.phase.name)
     },
     PDKFunction("ngx.worker.id", .any, "Number of the event loop.") {
       (call) throws(LuaFault) in call.returns(call.host.loopIndex)

@@ -5,7 +5,8 @@ enum PDKNamespaces {
     + ServiceRequestNamespace.functions + ServiceResponseNamespace.functions + ClientNamespace.functions
     + LogNamespace.functions + NodeNamespace.functions + NginxRequestNamespace.functions
     + NginxResponseNamespace.functions + NginxVariableNamespace.functions + NginxTextNamespace.functions
-    + NginxTimeNamespace.functions
+    + NginxTimeNamespace.functions + NginxTimerNamespace.functions + SocketNamespace.functions
+    + SharedDictionaryNamespace.functions
 
   /// The reference page: each function with its phases and the sandbox mode from which on it may be called.
   static func referenceMarkdown() -> String {

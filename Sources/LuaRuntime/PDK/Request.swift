@@ -71,7 +71,7 @@ enum RequestNamespace {
     PDKFunction("kong.request.get_query", .request, arguments: "max_args", "Query arguments.") {
       (call) throws(LuaFault) in
       let limit = try HeaderArguments.limit(call, 0, "max_args")
-      try withQuery(call) { URLText.returnArguments(call, $0, limit: limit) }
+      try withQuery(call) { if !URLText.returnArguments(call, $0, limit: limit) { call.returnNil() } }
     },
     PDKFunction("kong.request.get_header", .request, arguments: "name", "First value of a request header.") {
       (call) throws(LuaFault) in

@@ -16,7 +16,8 @@ enum RequestBodyReading {
       return .returned
     }
     return .wait(
-      LuaWait { context, completion in
+      LuaWait { context, _, completion in
+        guard let context else { return completion { $0.returnsFailure("no request found") } }
         context.driver.readRequestBody(context) { [unowned context] result in
           completion { call in
             switch result {

@@ -118,7 +118,11 @@ enum ResponseNamespace {
         let context = try call.context
         if call.isJSON(1) { context.response.headers.set("Content-Type", "application/json; charset=utf-8") }
         for field in fields { set(field, in: context, call) }
-        context.earlyResponse = EarlyResponse(status: code, body: call.bytes(1).map { ByteBuffer(bytes: $0) })
+        if call.isNil(1), context.phase != .headerFilter, NginxPages.errorStatuses.contains(code) {
+          context.earlyResponse = ErrorResponder.response(status: code, for: context)
+        } else {
+          context.earlyResponse = EarlyResponse(status: code, body: call.bytes(1).map { ByteBuffer(bytes: $0) })
+        }
         return end(context)
       }),
     PDKFunction.controlling(
@@ -150,7 +154,12 @@ enum ResponseNamespace {
   ]
 
   /// Ends the phase, except in header_filter, whose code goes on.
-  static func end(_ context: RequestContext) -> LuaOutcome { context.phase == .headerFilter ? .returned : .exit }
+  static func end(_ context: RequestContext) -> LuaOutcome {
+    guard context.phase == .headerFilter else { return .exit }
+    // Filters of other plugins see the new status.
+    if let status = context.earlyResponse?.status { context.response.status = status }
+    return .returned
+  }
 
   static func status(_ call: LuaCall, _ range: ClosedRange<Int>) throws(LuaFault) -> Int {
     guard let number = call.number(0) else { throw LuaFault("code must be a number") }

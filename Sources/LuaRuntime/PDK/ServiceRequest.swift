@@ -147,7 +147,10 @@ enum ServiceRequestNamespace {
   }
 
   static func set(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, in context: RequestContext) {
-    if isHost(name) { context.upstream.hostHeader = String(decoding: value, as: UTF8.self) }
+    if isHost(name) {
+      if context.phase != .rewrite, context.hostBeforeChange == nil { context.hostBeforeChange = context.host }
+      context.upstream.hostHeader = String(decoding: value, as: UTF8.self)
+    }
     context.requestHeaders.set(name: name, value: value)
   }
 

@@ -1,7 +1,8 @@
 /// The runtime's own Lua code: it arranges the functions of the bridge into what plugins see, and makes an environment
 /// for each plugin. Trusted; runs once per state.
 enum LuaPrelude {
-  static let text = head + LuaPreludeText.kong + LuaPreludeText.modules + tail
+  static let text = head + LuaPreludeText.kong + LuaPreludeText.modules + LuaPreludeText.regex
+    + LuaPreludeText.services + tail
 
   private static let head = #"""
     local F, N = ...
@@ -14,7 +15,7 @@ enum LuaPrelude {
       string.rep, string.format
     local concat, sort = table.concat, table.sort
     local host_require, real_globals = require, _G
-    local make_kong, make_ngx, make_require
+    local make_kong, make_ngx, make_require, beyond_kong, beyond_ngx
     local null = N.new_json().null
 
     -- The functions of the bridge by sandbox level.
@@ -127,6 +128,16 @@ enum LuaPrelude {
 
   private static let tail = #"""
 
+    function beyond_kong(root, mode)
+      if mode ~= "strict" then root.cache, root.vault = make_cache(), make_vault() end
+    end
+
+    function beyond_ngx(root, mode)
+      root.re = copy(regex)
+      if mode ~= "strict" then root.socket = make_sockets() end
+      if mode == "on" then root.timer, root.shared = make_timer(), make_shared() end
+    end
+
     -- The environment of one plugin version: its own globals, its own views of everything.
     local function environment(mode, plugin)
       local trusted = mode == "on"
@@ -135,7 +146,7 @@ enum LuaPrelude {
       env.print = function(...) return internal["log.print"](...) end
       local functions = copy(strict)
       if mode ~= "strict" then copy(lax, functions) end
-      env.kong, env.ngx = make_kong(functions, trusted), make_ngx(functions, trusted)
+      env.kong, env.ngx = make_kong(functions, trusted, mode), make_ngx(functions, trusted, mode)
       for name, library in pairs(libraries) do
         env[name] = trusted and copy(library) or view(name, library)
       end
@@ -184,6 +195,6 @@ enum LuaPrelude {
       return made
     end
 
-    return {environment = environment, functions = functions}
+    return {environment = environment, functions = functions, run_timer = run_timer}
     """#
 }

@@ -127,7 +127,7 @@ enum LuaPreludeText {
       })
     end
 
-    function make_kong(functions, trusted)
+    function make_kong(functions, trusted, mode)
       local root = {}
       for name, f in pairs(functions) do
         if sub(name, 1, 5) == "kong." then
@@ -140,6 +140,7 @@ enum LuaPreludeText {
           node[rest:match("[^.]+$")] = wrapper and wrapper(f) or f
         end
       end
+      beyond_kong(root, mode)
       root.table = {new = table_new, clear = table_clear, merge = merge}
       root.version, root.version_num = internal["node.version"]()
       root.default_workspace = internal["node.default_workspace"]()
@@ -185,7 +186,7 @@ enum LuaPreludeText {
       is_subrequest = false,
     }
 
-    function make_ngx(functions, trusted)
+    function make_ngx(functions, trusted, mode)
       local root = copy(constants)
       for name, f in pairs(functions) do
         if sub(name, 1, 4) == "ngx." then
@@ -200,8 +201,9 @@ enum LuaPreludeText {
       end
       root.config = {subsystem = "http", nginx_version = 1027001, ngx_lua_version = 10028, debug = false,
         prefix = function() return "" end, nginx_configure = function() return "" end}
+      beyond_ngx(root, mode)
       for key, value in pairs(root) do
-        if type(value) == "table" then root[key] = view("ngx." .. key, value) end
+        if type(value) == "table" and key ~= "shared" then root[key] = view("ngx." .. key, value) end
       end
       local get_variable, set_variable = internal["ngx.get_variable"], internal["ngx.set_variable"]
       local get_header, set_header = internal["ngx.get_response_header"], internal["ngx.set_response_header"]

@@ -237,6 +237,7 @@ extension LuaPreludeText {
         local make = modules[name]
         if not make then
           if trusted and (name == "ffi" or name:match("^string%.buffer$")) then return host_require(name) end
+          if trusted then raise("module '" .. name .. "' not found:\n\tno such module in this gateway") end
           raise("require '" .. name .. "' not allowed within sandbox")
         end
         module = make(trusted)

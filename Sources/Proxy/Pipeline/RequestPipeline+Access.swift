@@ -39,12 +39,6 @@ extension RequestPipeline {
   // MARK: Routing
 
   func findRoute(_ context: RequestContext) {
-    do {
-      try normalizePath(context)
-    } catch {
-      collectGlobals(context)
-      return answerGatewayError(400, context)
-    }
     guard let route = snapshot.matchRoute(context) else {
       collectGlobals(context)
       return answer(
@@ -65,10 +59,12 @@ extension RequestPipeline {
     guard !chain.slots.isEmpty else { return accessEnded(context) }
     resetCollected()
     context.chain = self
+    context.findConsumer = snapshot.findConsumer
+    context.upstreamExists = snapshot.upstreamExists
     runAccess(from: 0, context)
   }
 
-  private func normalizePath(_ context: RequestContext) throws(PathNormalizer.Failure) {
+  func normalizePath(_ context: RequestContext) throws(PathNormalizer.Failure) {
     var failure: PathNormalizer.Failure?
     context.withRawPath { path in
       do throws(PathNormalizer.Failure) {

@@ -91,12 +91,26 @@ extension RequestPipeline {
     if context.response.headers.isEmpty {
       context.response.headers = headers
     } else {
-      // Kong fact, pdk §2: what plugins set before stays unless the upstream sets the same.
-      var merged = headers
+      // What plugins set before comes first and stays beside the upstream's; of fields that there can be only one of,
+      // the upstream's counts.
+      var merged = HeaderBlock()
       context.response.headers.forEach { name, value in
-        if headers.firstIndex(ofName: name) == nil { merged.append(name: name, value: value) }
+        if !Self.isSingle(name) || headers.firstIndex(ofName: name) == nil { merged.append(name: name, value: value) }
       }
+      headers.forEach { name, value in merged.append(name: name, value: value) }
       context.response.headers = merged
+    }
+  }
+
+  private static func isSingle(_ name: UnsafeRawBufferPointer) -> Bool {
+    switch name.count {
+    case 4: name.isText("date") || name.isText("etag")
+    case 6: name.isText("server")
+    case 8: name.isText("location")
+    case 12: name.isText("content-type")
+    case 13: name.isText("last-modified")
+    case 14: name.isText("content-length")
+    default: false
     }
   }
 

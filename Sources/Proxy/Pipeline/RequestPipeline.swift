@@ -159,6 +159,12 @@ final class RequestPipeline: RequestDriver {
     guard let context else { return }
     if case .fixed(let length) = head?.body, isTooLarge(length) { return answerGatewayError(413, context) }
     stage = .rewrite
+    do {
+      try normalizePath(context)
+    } catch {
+      collectGlobals(context)
+      return answerGatewayError(400, context)
+    }
     if snapshot.globalChain.phases.contains(.rewrite) {
       runRewrite(from: 0, context)
     } else {

@@ -59,7 +59,7 @@ struct ResponseHead {
         case 12 where name.isText("content-type"):
           writer.text("Content-Type: ")
           writer.bytes(value)
-          if TextTypes.needsCharset(value) { writer.text("; charset=UTF-8") }
+          if !context.response.keepsContentType, TextTypes.needsCharset(value) { writer.text("; charset=UTF-8") }
           writer.text("\r\n")
           return
         case 14 where name.isText("content-length"): return

@@ -142,7 +142,7 @@ struct UpstreamRequestHead {
     if let index = trustedValue("x-forwarded-host") {
       headers.withValue(at: index) { writer.bytes($0) }
     } else {
-      writer.string(context.host)
+      writer.string(context.hostBeforeChange ?? context.host)
     }
     writer.text("\r\nX-Forwarded-Port: ")
     if let index = trustedValue("x-forwarded-port") {

@@ -21,11 +21,15 @@ public final class RuntimeSnapshot: Sendable {
   let balancers: [String: Balancer]
   /// Priority of each configured plugin by its name with underscores, for conditions.
   let configuredPlugins: [String: Int]
+  /// For plugins: a consumer by id, or by username.
+  let findConsumer: @Sendable (_ key: String, _ byUsername: Bool) -> ConsumerInfo?
+  /// For plugins: whether there is an Upstream of that name.
+  let upstreamExists: @Sendable (_ name: String) -> Bool
 
   init(
     number: UInt64, hash: String, routeTable: RouteTable, routes: [RouteRuntime], globalChain: PluginChain,
     instances: [CompiledPlugin], certificates: CertificateStore, balancers: [String: Balancer],
-    configuredPlugins: [String: Int]
+    configuredPlugins: [String: Int], consumers: ConsumerDirectory = .empty
   ) {
     self.number = number
     self.hash = hash
@@ -36,6 +40,10 @@ public final class RuntimeSnapshot: Sendable {
     self.certificates = certificates
     self.balancers = balancers
     self.configuredPlugins = configuredPlugins
+    findConsumer = { key, byUsername in
+      consumers.consumer(id: key) ?? (byUsername ? consumers.consumer(username: key) : nil)
+    }
+    upstreamExists = { balancers[$0] != nil }
   }
 
   /// Makes the executors ready on one event loop; to be called there before the snapshot is swapped in.

@@ -58,7 +58,8 @@ public struct SnapshotCompiler: Sendable {
           number: config.number, hash: config.hash, routeTable: table, routes: routes,
           globalChain: chain(forRoute: nil, service: nil), instances: instances,
           certificates: CertificateStore(config: config, logger: compiler.logger),
-          balancers: balancers, configuredPlugins: configuredPlugins())
+          balancers: balancers, configuredPlugins: configuredPlugins(),
+          consumers: compileContext.consumers)
       } catch {
         problems.append(.init(entity: "routes \(error.routeID)", reason: error.reason))
         return nil
