@@ -60,7 +60,8 @@ public struct HeaderBlock: Sendable {
   }
 
   /// Calls `body` with the bytes of each name and value, in order.
-  public func forEach(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void) rethrows {
+  public func forEach(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void) rethrows
+  {
     try arena.withUnsafeBytes { bytes in
       for entry in entries {
         try body(Self.name(entry, bytes), Self.value(entry, bytes))

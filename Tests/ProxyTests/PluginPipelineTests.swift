@@ -227,9 +227,10 @@ final class Journal: Sendable {
       return .finished
     }
     let upstream = try await ScriptedUpstream.start { _ in
-      .sendPieces(["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "2\r\nde\r\n0\r\n\r\n"].map {
-        Array($0.utf8)
-      })
+      .sendPieces(
+        ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "2\r\nde\r\n0\r\n\r\n"].map {
+          Array($0.utf8)
+        })
     }
     let proxy = try await ProxyFixture.start(upstream: upstream.port, plugins: [buffered])
     let connection = try proxy.connect()
@@ -291,7 +292,8 @@ final class Journal: Sendable {
     }
     let definition = PluginDefinition(
       description: PluginDescription(
-        name: "unready", origin: .bundled, priority: 1, version: "1", schema: PluginSchema(name: "unready", fields: [])),
+        name: "unready", origin: .bundled, priority: 1, version: "1",
+        schema: PluginSchema(name: "unready", fields: [])),
       phases: PhaseSet(.access), implementation: Unready())
     let upstream = try await ScriptedUpstream.start { _ in ok("still here") }
     let proxy = try await ProxyFixture.start(upstream: upstream.port)

@@ -143,8 +143,17 @@ import Testing
     let proxy = try await ProxyFixture.start(upstream: upstream.port)
     let connection = try proxy.connect()
     try connection.send(
-      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7;ext=1\r\n, world\r\n0\r\nT: x\r\n\r\n")
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + "5\r\nhello\r\n7;ext=1\r\n, world\r\n0\r\nT: x\r\n\r\n"
+    )
     #expect(try connection.receiveResponse().text == "hello, world")
+    #expect(upstream.requests.first?.values("content-length") == ["12"])
+    let piece = String(repeating: "0123456789abcdef", count: 4096)
+    try connection.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in 0..<5 { try connection.send("10000\r\n\(piece)\r\n") }
+    try connection.send("0\r\n\r\n")
+    #expect(try connection.receiveResponse().text == String(repeating: piece, count: 5))
+    #expect(upstream.requests.last?.isChunked == true)
     #expect(try connection.exchange("GET", "/again").status == 200)
     await proxy.stop()
   }

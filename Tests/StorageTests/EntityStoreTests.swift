@@ -175,6 +175,13 @@ import Testing
     #expect(again?.code == .uniqueViolation)
     let key = EntityKey.keyInParent("10.0.0.1:80", field: "upstream", parent: one.id)
     #expect(try await store.select(key, from: .targets)?.id == target.id)
+    let portless = try await store.insert(["target": "example.com", "upstream": one.reference], into: .targets)
+    let short = EntityKey.keyInParent("example.com", field: "upstream", parent: one.id)
+    #expect(try await store.select(short, from: .targets)?.id == portless.id)
+    let put = try await store.upsert(short, with: ["weight": 5], in: .targets)
+    #expect(put.id == portless.id)
+    #expect(put["weight"] == 5)
+    try await store.delete(short, from: .targets)
     let page = try await store.page(PageRequest(parent: ("upstream", one.id)), of: .targets)
     #expect(page.entities.map(\.id) == [target.id])
   }

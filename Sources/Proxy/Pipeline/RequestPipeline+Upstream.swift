@@ -34,9 +34,8 @@ extension RequestPipeline {
   private func attempt(_ context: RequestContext) {
     attemptNumber += 1
     let target = context.upstream
-    let service = route?.service
     let peer: Peer
-    if let service, let balancer = service.balancer, target.host == service.host {
+    if let balancer = balancer(for: target.host) {
       guard let next = balancer.next(excluding: triedPeers) else {
         return answer(
           ErrorResponder.response(
@@ -58,6 +57,12 @@ extension RequestPipeline {
         answer(ErrorResponder.response(status: 503, message: "name resolution failed", for: context), context)
       }
     }
+  }
+
+  /// The service's own Upstream, or the one that a plugin has named.
+  private func balancer(for host: String) -> Balancer? {
+    if let service = route?.service, service.host == host { return service.balancer }
+    return snapshot.balancers.isEmpty ? nil : snapshot.balancers[host]
   }
 
   private func connect(_ peer: Peer, address: String, _ context: RequestContext) {

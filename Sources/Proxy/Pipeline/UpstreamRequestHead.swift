@@ -28,7 +28,8 @@ struct UpstreamRequestHead {
     buffer.write(estimate: estimate) { writer in
       writeRequestLine(&writer)
       writer.field("Host", host)
-      writer.text(isUpgrade ? "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" : "Connection: keep-alive\r\n")
+      writer.text(
+        isUpgrade ? "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" : "Connection: keep-alive\r\n")
       switch body {
       case .none: break
       case .fixed(let length):

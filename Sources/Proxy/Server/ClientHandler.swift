@@ -1,6 +1,6 @@
-import EntityModel
 import NIOCore
 import NIOSSL
+import NIOTLS
 import PluginKit
 
 /// One HTTP/1.1 connection of a client: the only handler of its channel beside TLS.
@@ -37,7 +37,7 @@ final class ClientHandler: ChannelDuplexHandler {
   static let coalescingLimit = 16384
 
   let loop: ProxyLoop
-  let connection: ConnectionFacts
+  private(set) var connection: ConnectionFacts
   private(set) var context: ChannelHandlerContext?
   private var pipeline: RequestPipeline?
   private var state = State.head
@@ -77,6 +77,14 @@ final class ClientHandler: ChannelDuplexHandler {
     self.context = nil
     timer.cancel()
     loop.closed(self)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if connection.isTLS, case .handshakeCompleted = event as? TLSUserEvent {
+      let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+      connection.tlsVersion = handler?.tlsVersion.map { TLSVersionName.name(of: $0) }
+    }
+    context.fireUserInboundEventTriggered(event)
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -368,7 +376,8 @@ final class ClientHandler: ChannelDuplexHandler {
   private func closeWhenWritten(_ mode: CloseMode) {
     guard let context else { return }
     let written = context.eventLoop.makePromise(of: Void.self)
-    written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(mode: mode, promise: nil) }
+    written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(mode: mode, promise: nil)
+    }
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
   }
 
@@ -471,34 +480,5 @@ final class ClientHandler: ChannelDuplexHandler {
     AccessLogLine.refused(status: status, bodySize: body.utf8.count, connection: connection, loop: loop)
     flush()
     beginLingering()
-  }
-}
-
-/// What is the same for all requests of a client connection.
-struct ConnectionFacts {
-  var peerIP: String
-  var peerPort: Int
-  var localIP: String
-  var localPort: Int
-  var isTLS: Bool
-  var serverName: String?
-  var tlsVersion: String?
-  /// The peer is in `trusted_ips`.
-  var isPeerTrusted: Bool
-  /// Port map of the listener.
-  var publishedPort: Int?
-
-  /// - Parameter serverName: of the TLS handshake; nil without TLS or name.
-  init(channel: any Channel, isTLS: Bool, serverName: String?, loop: ProxyLoop) {
-    peerIP = channel.remoteAddress?.ipAddress ?? ""
-    // A Unix socket has no port.
-    peerPort = channel.remoteAddress?.port ?? 0
-    localIP = channel.localAddress?.ipAddress ?? ""
-    localPort = channel.localAddress?.port ?? 0
-    self.isTLS = isTLS
-    self.serverName = serverName
-    let trusted = loop.services.node.trustedIPs
-    isPeerTrusted = !trusted.isEmpty && IPAddress(peerIP).map { address in trusted.contains { $0.contains(address) } } ?? false
-    publishedPort = loop.configuration.portMaps[localPort]
   }
 }

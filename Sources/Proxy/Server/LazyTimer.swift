@@ -2,8 +2,8 @@ import NIOCore
 
 /// A deadline that moves often and rarely passes.
 ///
-/// Moving it later costs a store: the scheduled task is left alone and, when it fires early, is scheduled again for what
-/// is left. Confined to its event loop.
+/// Moving it later costs a store: the scheduled task is left alone and, when it fires early, is scheduled again for
+/// what is left. Confined to its event loop.
 struct LazyTimer {
   private var deadline = NIODeadline.distantFuture
   private var task: Scheduled<Void>?

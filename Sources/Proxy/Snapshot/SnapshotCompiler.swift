@@ -48,7 +48,8 @@ public struct SnapshotCompiler: Sendable {
 
     mutating func run() -> RuntimeSnapshot? {
       compilePlugins()
-      let services = compileServices()
+      let balancers = compileBalancers()
+      let services = compileServices(balancers)
       let (routes, rules) = compileRoutes(services)
       do {
         let table = try RouteTable(routes: rules)
@@ -57,7 +58,7 @@ public struct SnapshotCompiler: Sendable {
           number: config.number, hash: config.hash, routeTable: table, routes: routes,
           globalChain: chain(forRoute: nil, service: nil), instances: instances,
           certificates: CertificateStore(config: config, logger: compiler.logger),
-          configuredPlugins: configuredPlugins())
+          balancers: balancers, configuredPlugins: configuredPlugins())
       } catch {
         problems.append(.init(entity: "routes \(error.routeID)", reason: error.reason))
         return nil
@@ -146,8 +147,7 @@ public struct SnapshotCompiler: Sendable {
 
     // MARK: Services
 
-    private mutating func compileServices() -> [String: ServiceRuntime] {
-      let balancers = compileBalancers()
+    private mutating func compileServices(_ balancers: [String: Balancer]) -> [String: ServiceRuntime] {
       let certificates = Dictionary(
         config["certificates"].compactMap { entity in entity["id"]?.string.map { ($0, entity) } },
         uniquingKeysWith: { first, _ in first })

@@ -62,8 +62,9 @@ final class UpstreamHandler: ChannelDuplexHandler {
   }
 
   /// Calls `completion` once the connection can carry requests.
-  func whenReady(until deadline: NIODeadline, _ completion: @escaping (Result<UpstreamHandler, UpstreamFailure>) -> Void)
-  {
+  func whenReady(
+    until deadline: NIODeadline, _ completion: @escaping (Result<UpstreamHandler, UpstreamFailure>) -> Void
+  ) {
     if state == .closed { return completion(.failure(awaitsHandshake ? .tlsFailed : .closed)) }
     if !awaitsHandshake {
       state = .idle
