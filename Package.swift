@@ -159,6 +159,9 @@ let package = Package(
       dependencies: ["LuaRuntime", .product(name: "NIOEmbedded", package: "swift-nio")],
       swiftSettings: settings),
     .testTarget(
+      name: "BundledPluginsTests",
+      dependencies: ["BundledPlugins", .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: settings),
+    .testTarget(
       name: "ProxyTests",
       dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],
       swiftSettings: settings),
