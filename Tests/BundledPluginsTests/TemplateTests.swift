@@ -12,7 +12,7 @@ struct TemplateTests {
 
   @Test(
     "text without expressions stays as it is",
-    arguments: ["$5 and $x", "# not a comment", "100%d", #"it's "so""#, "$(never closed", "$()".replacing("()", "(")])
+    arguments: ["$5 and $x", "# not a comment", "100%d", #"it's "so""#, "$(never closed", "$("])
   func literal(_ text: String) throws {
     #expect(try render(text) == text)
   }
@@ -60,7 +60,7 @@ struct TemplateTests {
   @Test(
     "what goes wrong while a template runs is an error",
     arguments: [
-      "$(headers.missing.deeper)", "$(nil .. 'a')", "$(headers())", "$({} + 1)".replacing("{}", "headers"),
+      "$(headers.missing.deeper)", "$(nil .. 'a')", "$(headers())", "$(headers + 1)",
       "$((function() while true do end end)())", "$(('a'):rep(1e9))", "$((function(f) return f(f) end)(function(f) return f(f) end))",
     ])
   func failures(_ text: String) throws {
