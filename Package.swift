@@ -79,7 +79,14 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: settings),
-    .target(name: "BundledPlugins", dependencies: ["PluginKit", "EntityModel"], swiftSettings: settings),
+    .target(
+      name: "BundledPlugins",
+      dependencies: [
+        "PluginKit", "EntityModel", "Expressions",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
     .target(
       name: "Proxy",
       dependencies: [
