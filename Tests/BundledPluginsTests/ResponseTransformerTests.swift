@@ -20,7 +20,8 @@ struct ResponseTransformerTests {
       ResponseTransformer.definition,
       [
         "remove": ["headers": ["X-O:whatever"]], "rename": ["headers": ["X-Old:X-New"]],
-        "replace": ["headers": ["X-O:replaced", "X-Absent:no"]], "add": ["headers": ["X-O:added", "X-Add:1", "X-Add:2"]],
+        "replace": ["headers": ["X-O:replaced", "X-Absent:no"]],
+        "add": ["headers": ["X-O:added", "X-Add:1", "X-Add:2"]],
         "append": ["headers": ["X-App:a"]],
       ])
     #expect(!executor.phases.contains(.bodyFilter))

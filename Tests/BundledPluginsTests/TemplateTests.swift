@@ -20,7 +20,8 @@ struct TemplateTests {
   @Test(
     "expressions have the values that Lua gives them",
     arguments: [
-      ("$(1 + 2)", "3"), ("$(7 / 2)", "3.5"), ("$(-7 % 3)", "2"), ("$(2 ^ 3 ^ 2)", "512"), ("$('a' .. 1 .. 'b')", "a1b"),
+      ("$(1 + 2)", "3"), ("$(7 / 2)", "3.5"), ("$(-7 % 3)", "2"), ("$(2 ^ 3 ^ 2)", "512"),
+      ("$('a' .. 1 .. 'b')", "a1b"),
       ("$(nil)", ""), ("$(1 == 1)", "true"), ("$('a' < 'b' and 'yes' or 'no')", "yes"), ("$(not nil)", "true"),
       ("$(#'four')", "4"), ("$('10' + 5)", "15"), ("$('$(x)')", "$(x)"), ("a$('b')c$('d')", "abcd"),
       ("$(unknown or 'none')", "none"), ("$(tostring(nil))", "nil"), ("$(tonumber('0x10'))", "16"),
@@ -36,7 +37,8 @@ struct TemplateTests {
   @Test("functions have locals, branches and loops")
   func functions() throws {
     let text = """
-      $((function() local n = 0 for i = 1, 4 do if i == 2 then n = n + 10 elseif i > 2 then n = n + 1 else n = n + 100 end end
+      $((function() local n = 0
+      for i = 1, 4 do if i == 2 then n = n + 10 elseif i > 2 then n = n + 1 else n = n + 100 end end
       while n > 111 do n = n - 1 end return 'n' .. n end)())
       """
     #expect(try render(text) == "n111")
@@ -61,7 +63,8 @@ struct TemplateTests {
     "what goes wrong while a template runs is an error",
     arguments: [
       "$(headers.missing.deeper)", "$(nil .. 'a')", "$(headers())", "$(headers + 1)",
-      "$((function() while true do end end)())", "$(('a'):rep(1e9))", "$((function(f) return f(f) end)(function(f) return f(f) end))",
+      "$((function() while true do end end)())", "$(('a'):rep(1e9))",
+      "$((function(f) return f(f) end)(function(f) return f(f) end))",
     ])
   func failures(_ text: String) throws {
     let template = try RequestTemplate(text)

@@ -2,7 +2,8 @@
 public enum EntityCatalogue {
   public static let all: [EntityDefinition] = [
     .certificates, .caCertificates, .snis, .services, .routes, .consumers, .consumerGroups,
-    .consumerGroupMembers, .acls, .keyAuthCredentials, .upstreams, .targets, .customPlugins, .clonedPlugins, .plugins, .clusteringDataPlanes,
+    .consumerGroupMembers, .acls, .keyAuthCredentials, .upstreams, .targets, .customPlugins, .clonedPlugins, .plugins,
+    .clusteringDataPlanes,
   ]
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
