@@ -90,5 +90,18 @@ struct TemplateTests {
     #expect(throws: TemplateFailure.self) { try RequestTemplate(text) }
     let minuses = "$(" + String(repeating: "- ", count: 5000) + "1)"
     #expect(throws: TemplateFailure.self) { try RequestTemplate(minuses) }
+    let sum = "$(1" + String(repeating: " + 1", count: 100_000) + ")"
+    #expect(throws: TemplateFailure.self) { try RequestTemplate(sum) }
+    let shorter = "$(1" + String(repeating: " + 1", count: 1500) + ")"
+    #expect(throws: TemplateFailure.self) { try render(shorter) }
+  }
+
+  @Test("searches that would take long are given up")
+  func patterns() throws {
+    let bed = PluginTestBed(headers: [("x", String(repeating: "a", count: 60_000))])
+    for pattern in ["a*b", "a-b", "a*a*a*b", "(a*)a*b"] {
+      let failure = #expect(throws: TemplateFailure.self) { try render("$(headers.x:match('\(pattern)'))", bed) }
+      #expect(failure?.description.contains("too complex") == true)
+    }
   }
 }
