@@ -44,6 +44,11 @@ struct GatewayParts: Sendable {
     logger.notice("Sluice \(SluiceVersion.current) starts as \(settings.role.rawValue), node \(node.id)")
   }
 
+  /// Every plugin that comes with the program, whatever it is written in, for looking at its declaration.
+  static var bundledPlugins: [PluginDefinition] {
+    BundledPlugins.all + LuaBundledPlugins.all(settings: LuaRuntime.LuaSettings())
+  }
+
   /// The rules by which entities are validated on a node with these settings.
   static func rules(settings: GatewaySettings, inspector: LuaPluginInspector) -> StoreRules {
     StoreRules(
