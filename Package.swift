@@ -110,6 +110,7 @@ let package = Package(
       name: "AdminAPI",
       dependencies: [
         "EntityModel", "Storage",
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdTLS", package: "hummingbird"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

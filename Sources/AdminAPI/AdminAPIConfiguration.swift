@@ -46,7 +46,8 @@ public struct AdminAPIConfiguration: Sendable {
   public var idleSeconds: Int64
 
   public init(
-    addresses: [ListenAddress], surface: Surface = .full, usesDatabase: Bool = true, isStreamingEnabled: Bool = false,
+    addresses: [ListenAddress], surface: Surface = .full, usesDatabase: Bool = true,
+    isStreamingEnabled: Bool = false,
     headers: [String] = ["server_tokens", "latency_tokens"], serverToken: String = "kong/3.15.0.0-enterprise-edition",
     kongVersion: String = "3.15.0.0", sluiceVersion: String = "0.1.0", maximumBodySize: Int = 32 << 20,
     allowedOrigins: [String] = [], idleSeconds: Int64 = 75

@@ -126,8 +126,10 @@ private struct RequestTarget {
       rest = rest[scheme.upperBound...].drop { $0 != "/" && $0 != "?" }
       if !rest.hasPrefix("/") { rest = "/" + rest }
     }
-    rest = rest.prefix { $0 != "#" }
-    path = rest.prefix { $0 != "?" }
-    query = rest.dropFirst(path.count + 1)
+    // Bytes, not characters: a combining mark behind a delimiter must not hide it.
+    rest = rest[..<(rest.utf8.firstIndex(of: UInt8(ascii: "#")) ?? rest.endIndex)]
+    let mark = rest.utf8.firstIndex(of: UInt8(ascii: "?"))
+    path = rest[..<(mark ?? rest.endIndex)]
+    query = mark.map { rest[rest.utf8.index(after: $0)...] } ?? ""
   }
 }

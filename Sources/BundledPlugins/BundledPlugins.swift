@@ -7,6 +7,8 @@ public enum BundledPlugins {
   public static let version = "3.15.0"
 
   public static let all: [PluginDefinition] = [
-    CorrelationID.definition
+    CorrelationID.definition, IPRestriction.definition, RequestTermination.definition, RequestTransformer.definition,
+    RequestTransformer.advancedDefinition, ResponseTransformer.definition, ResponseTransformer.advancedDefinition,
+    KeyAuth.definition, ACL.definition, RouteByHeader.definition,
   ]
 }

@@ -1,28 +1,80 @@
 import EntityModel
+import PluginKit
 
 /// The fields that most plugin schemas share.
 enum PluginFields {
   /// A plugin for HTTP only.
-  static var protocolsHTTP: FieldSchema {
-    var element = FieldSchema(.string)
-    element.checks = [.oneOf(["grpc", "grpcs", "http", "https"])]
-    var field = FieldSchema(.set(element))
-    field.required = true
-    field.defaultValue = ["grpc", "grpcs", "http", "https"]
-    field.description = "Protocols of the requests that the plugin runs for."
-    return field
+  static var protocolsHTTP: FieldSchema { protocols(httpNames, default: httpNames) }
+
+  /// An authentication plugin: also for WebSocket.
+  static var protocolsHTTPAndWebSocket: FieldSchema {
+    protocols(httpNames + ["ws", "wss"], default: httpNames + ["ws", "wss"])
+  }
+
+  /// A plugin that instances may bind to any protocol.
+  static func protocolsAny(default names: [JSONValue] = httpNames) -> FieldSchema {
+    protocols(CommonFields.coreProtocols, default: names)
+  }
+
+  static let httpNames: [JSONValue] = ["grpc", "grpcs", "http", "https"]
+
+  static func protocols(_ names: [JSONValue], default defaultNames: [JSONValue]) -> FieldSchema {
+    FieldSchema.set(of: .string.checked(by: .oneOf(names))).asRequired().defaulting(to: .array(defaultNames))
+      .described("Protocols of the requests that the plugin runs for.")
   }
 
   /// A scope that instances of the plugin may not have.
   static func noScope(_ collection: String) -> FieldSchema {
-    var field = FieldSchema(.foreign(collection))
-    field.checks = [.equal(.null)]
-    return field
+    FieldSchema.foreign(collection).checked(by: .equal(.null))
   }
 
   static func config(_ fields: [RecordSchema.NamedField], entityChecks: [EntityCheck] = []) -> FieldSchema {
-    var field = FieldSchema(.record(RecordSchema(fields, entityChecks: entityChecks)))
-    field.required = true
-    return field
+    FieldSchema.record(RecordSchema(fields, entityChecks: entityChecks)).asRequired()
+  }
+
+  static func config(_ fields: KeyValuePairs<String, FieldSchema>) -> FieldSchema {
+    FieldSchema.record(RecordSchema(fields)).asRequired()
+  }
+
+  /// A switch that always has a value.
+  static func flag(_ value: Bool, _ description: String) -> FieldSchema {
+    FieldSchema.boolean.asRequired().defaulting(to: .bool(value)).described(description)
+  }
+
+  /// A list that is empty unless given.
+  static func list(of element: FieldSchema, _ description: String) -> FieldSchema {
+    FieldSchema.array(of: element).asRequired().defaulting(to: .array([])).described(description)
+  }
+}
+
+extension PluginSchema {
+  /// The schema of a bundled plugin.
+  init(_ name: String, protocols: FieldSchema, without scopes: [(String, String)] = [], config: FieldSchema,
+    checks: [EntityCheck] = [])
+  {
+    self.init(
+      name: name,
+      fields: scopes.map { .init($0.0, PluginFields.noScope($0.1)) } + [
+        .init("protocols", protocols), .init("config", config),
+      ], entityChecks: checks)
+  }
+}
+
+/// Scopes that instances of some plugins may not have.
+enum PluginScope {
+  static let consumer = ("consumer", "consumers")
+  static let consumerGroup = ("consumer_group", "consumer_groups")
+}
+
+extension PluginDefinition {
+  /// A bundled plugin with the version of the gateway that is spoken and the priority that its name has there.
+  static func bundled(
+    _ schema: PluginSchema, phases: [Phase], _ implementation: any PluginImplementation
+  ) -> PluginDefinition {
+    PluginDefinition(
+      description: PluginDescription(
+        name: schema.name, origin: .bundled, priority: KongPlugins.priorities[schema.name] ?? 0,
+        version: BundledPlugins.version, schema: schema),
+      phases: PhaseSet(phases), implementation: implementation)
   }
 }

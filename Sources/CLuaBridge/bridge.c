@@ -251,6 +251,7 @@ static slu_host *host_of(lua_State *L) { return lua_touserdata(L, lua_upvalueind
 static int native_request_table(lua_State *L) {
   slu_host *host = host_of(L);
   if (host->depth == 0) return 0;
+  lua_settop(L, 1);
   if (host->request_reference == LUA_NOREF) {
     lua_createtable(L, 0, 4);
     host->request_reference = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -385,7 +386,6 @@ slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit
     free(host);
     return NULL;
   }
-  luaJIT_setmode(host->state, 0, LUAJIT_MODE_ENGINE | (compiler ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
   if (!protect(host, open_state, host)) {
     lua_close(host->state);
     free(host->error_message);
@@ -393,6 +393,8 @@ slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit
     free(host);
     return NULL;
   }
+  // After the libraries: opening `jit` turns the compiler on.
+  luaJIT_setmode(host->state, 0, LUAJIT_MODE_ENGINE | (compiler ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF));
   slu_watchdog_add(host);
   return host;
 }
@@ -545,7 +547,13 @@ static int collect(lua_State *L) {
   return 0;
 }
 
-void slu_host_collect_garbage(slu_host *host) { protect(host, collect, NULL); }
+void slu_host_collect_garbage(slu_host *host) {
+  // A full state cannot even begin to collect: some memory beyond the limit is lent for that.
+  static const size_t reserve = 1u << 20;
+  host->memory_limit += reserve;
+  protect(host, collect, NULL);
+  host->memory_limit -= reserve;
+}
 
 static int read_shared(lua_State *L) {
   operation *op = lua_touserdata(L, 1);
@@ -553,9 +561,11 @@ static int read_shared(lua_State *L) {
   lua_pushliteral(L, "shared");
   lua_rawget(L, -2);
   if (!lua_istable(L, -1)) return 0;
-  lua_pushstring(L, op->name);
-  lua_rawget(L, -2);
-  if (lua_isnil(L, -1)) return 0;
+  if (op->name) {
+    lua_pushstring(L, op->name);
+    lua_rawget(L, -2);
+    if (lua_isnil(L, -1)) return 0;
+  }
   op->host->call.node_count = 0;
   slu_tree_read(L, lua_gettop(L), &op->host->call);
   op->result = 1;

@@ -48,7 +48,7 @@ static uint64_t cpu_time(clockid_t clock) {
 static bool look_at(slu_host *host) {
   uint64_t state = atomic_load(&host->run_state);
   if ((state & STATE_MASK) != STATE_RUNNING) {
-    bool has_run = state != host->watched_state;
+    bool has_run = state != host->watched_state || (state & STATE_MASK) == STATE_KILLING;
     host->watched_state = state;
     return has_run;
   }
@@ -140,6 +140,11 @@ void slu_run_begin(slu_host *host) {
     clockid_t clock;
     host->cpu_clock = pthread_getcpuclockid(self, &clock) == 0 ? (int32_t)clock : CLOCK_MONOTONIC;
     pthread_mutex_unlock(&lock);
+    // Threads of some pools block signals.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, KILL_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
   }
   current_host = host;
   uint64_t state = atomic_load_explicit(&host->run_state, memory_order_relaxed);

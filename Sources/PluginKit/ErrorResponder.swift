@@ -159,7 +159,8 @@ public enum ErrorResponder {
 
   /// An error of the gateway itself (a failed upstream, an unreadable body): without `Accept` the request's own content
   /// type decides, and without that it is plain text. Source: Kong fact, proxy-behaviour §4.
-  public static func gatewayResponse(status: Int, message: String? = nil, for context: RequestContext) -> EarlyResponse {
+  public static func gatewayResponse(status: Int, message: String? = nil, for context: RequestContext) -> EarlyResponse
+  {
     response(
       status: status, message: message, requestID: context.requestID,
       format: gatewayFormat(context.requestHeaders))

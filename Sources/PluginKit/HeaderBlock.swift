@@ -60,7 +60,8 @@ public struct HeaderBlock: Sendable {
   }
 
   /// Calls `body` with the bytes of each name and value, in order.
-  public func forEach(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void) rethrows {
+  public func forEach(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void) rethrows
+  {
     try arena.withUnsafeBytes { bytes in
       for entry in entries {
         try body(Self.name(entry, bytes), Self.value(entry, bytes))
@@ -132,16 +133,32 @@ public struct HeaderBlock: Sendable {
   }
 
   /// Adds a field after the others. The bytes must not come from this block's own arena.
+  ///
+  /// CR, LF and NUL, which would end the field for its reader, are percent-encoded.
   public mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    precondition(name.count <= UInt16.max && arena.count + name.count + value.count <= UInt32.max)
+    precondition(name.count <= UInt16.max / 3 && arena.count + (name.count + value.count) * 3 <= UInt32.max)
     let nameOffset = arena.count
-    arena.append(contentsOf: name)
-    arena.append(contentsOf: value)
+    appendEscaped(name)
+    let valueOffset = arena.count
+    appendEscaped(value)
     entries.append(
       Entry(
-        nameOffset: UInt32(nameOffset), valueOffset: UInt32(nameOffset + name.count), valueLength: UInt32(value.count),
-        nameLength: UInt16(name.count)))
+        nameOffset: UInt32(nameOffset), valueOffset: UInt32(valueOffset),
+        valueLength: UInt32(arena.count - valueOffset), nameLength: UInt16(valueOffset - nameOffset)))
   }
+
+  private mutating func appendEscaped(_ bytes: UnsafeRawBufferPointer) {
+    guard bytes.contains(where: Self.endsField) else { return arena.append(contentsOf: bytes) }
+    for byte in bytes {
+      if Self.endsField(byte) {
+        arena.append(contentsOf: byte == 0 ? "%00".utf8 : byte == 0x0A ? "%0A".utf8 : "%0D".utf8)
+      } else {
+        arena.append(byte)
+      }
+    }
+  }
+
+  private static func endsField(_ byte: UInt8) -> Bool { byte == 0x0D || byte == 0x0A || byte == 0 }
 
   /// Replaces every field of that name by one, at the place of the first.
   public mutating func set(_ name: String, _ value: String) {
@@ -152,7 +169,8 @@ public struct HeaderBlock: Sendable {
       later = other
     }
     let offset = arena.count
-    arena.append(contentsOf: value.utf8)
+    var value = value
+    value.withUTF8 { appendEscaped(UnsafeRawBufferPointer($0)) }
     entries[index].valueOffset = UInt32(offset)
     entries[index].valueLength = UInt32(arena.count - offset)
   }

@@ -25,6 +25,28 @@ public protocol PluginImplementation: Sendable {
   /// Called once per instance and snapshot, off the event loops; all parsing of the configuration belongs here.
   /// - Throws: `PluginCompileError` when the instance cannot run; the whole snapshot is refused with that reason.
   func makeExecutor(for instance: PluginInstance) throws(PluginCompileError) -> any PluginExecutor
+
+  /// As `makeExecutor(for:)`, for plugins that need more of the snapshot than their own instance.
+  func makeExecutor(
+    for instance: PluginInstance, in context: PluginCompileContext
+  ) throws(PluginCompileError) -> any PluginExecutor
+}
+
+extension PluginImplementation {
+  public func makeExecutor(
+    for instance: PluginInstance, in context: PluginCompileContext
+  ) throws(PluginCompileError) -> any PluginExecutor {
+    try makeExecutor(for: instance)
+  }
+}
+
+/// A plugin whose executors use the snapshot's consumers or the log.
+public protocol SnapshotAwarePluginImplementation: PluginImplementation {}
+
+extension SnapshotAwarePluginImplementation {
+  public func makeExecutor(for instance: PluginInstance) throws(PluginCompileError) -> any PluginExecutor {
+    try makeExecutor(for: instance, in: .empty)
+  }
 }
 
 /// Why a configured instance cannot run.

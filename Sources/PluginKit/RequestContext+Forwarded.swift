@@ -14,7 +14,9 @@ extension RequestContext {
   }
 
   public var forwardedScheme: String {
-    if isPeerTrusted, let value = requestHeaders.first("x-forwarded-proto"), !value.isEmpty { return value.lowercased() }
+    if isPeerTrusted, let value = requestHeaders.first("x-forwarded-proto"), !value.isEmpty {
+      return value.lowercased()
+    }
     return scheme
   }
 

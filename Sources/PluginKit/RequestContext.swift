@@ -106,6 +106,8 @@ public final class RequestContext {
   public var isAuthenticated: Bool { consumer != nil || credential != nil }
   /// Values set with `kong.log.set_serialize_value`, in order.
   public var serializeValues: [SerializeValue] = []
+  /// What executors keep from one phase of the request to the next.
+  public var pluginStates = PluginStates()
   /// Owned by `LuaRuntime`: coroutine, `kong.ctx` tables and the like of this request.
   public var scriptState: AnyObject?
   /// What the runtime knows of other plugins, for conditions (`plugins.<name>.…`). Set by the pipeline.

@@ -17,13 +17,22 @@ struct AdminRig: Sendable {
 
   /// Runs the body against the Admin API's own responder.
   func run(_ body: @Sendable (AdminClient) async throws -> Void) async throws {
-    try await withRepository { repository in
-      let api = AdminAPI(
-        repository: repository, node: node, configuration: configuration, logger: Self.silent)
-      try await api.makeApplication(at: configuration.addresses[0]).test(.router) { client in
-        try await body(AdminClient(client: client, repository: repository))
-      }
+    try await withRepository { try await run(over: $0, body) }
+  }
+
+  func run(
+    over repository: any EntityRepository, _ body: @Sendable (AdminClient) async throws -> Void
+  ) async throws {
+    let api = AdminAPI(repository: repository, node: node, configuration: configuration, logger: Self.silent)
+    try await api.makeApplication(at: configuration.addresses[0]).test(.router) { client in
+      try await body(AdminClient(client: client))
     }
+  }
+
+  /// What a store of this rig may hold.
+  var rules: StoreRules {
+    StoreRules(
+      bundled: TestPlugins.bundled, inspector: TestInspector(), isStreamingEnabled: configuration.isStreamingEnabled)
   }
 
   func withRepository(_ body: (any EntityRepository) async throws -> Void) async throws {
@@ -32,8 +41,6 @@ struct AdminRig: Sendable {
     defer { try? FileManager.default.removeItem(at: directory) }
     let backend = try SQLiteStorage(
       path: directory.appendingPathComponent("store.sqlite").path, kinds: EntityStore.kinds)
-    let rules = StoreRules(
-      bundled: TestPlugins.bundled, inspector: TestInspector(), isStreamingEnabled: configuration.isStreamingEnabled)
     try await body(EntityStore(backend: backend, rules: rules))
   }
 
@@ -43,7 +50,6 @@ struct AdminRig: Sendable {
 /// Sends requests as a client of the Admin API would.
 struct AdminClient: Sendable {
   let client: any TestClientProtocol
-  let repository: any EntityRepository
 
   struct Answer: Sendable {
     var status: Int
@@ -103,6 +109,8 @@ final class TestNode: AdminNodeSource {
     var logLevel = "notice"
     var running = "_format_version: \"3.0\"\n"
     var loads: [String] = []
+    var isReachable: Bool? = true
+    var hash: String?
   }
 
   let state: Mutex<State>
@@ -119,8 +127,8 @@ final class TestNode: AdminNodeSource {
     statistics.luaMemory = [1 << 20, 1_572_864]
     return statistics
   }
-  let isDatabaseReachable: Bool? = true
-  let configurationHash: String? = nil
+  var isDatabaseReachable: Bool? { state.withLock { $0.isReachable } }
+  var configurationHash: String? { state.withLock { $0.hash } }
   var dataPlanes: [EntityFields]? { state.withLock { $0.dataPlanes } }
   var logLevel: String { state.withLock { $0.logLevel } }
 

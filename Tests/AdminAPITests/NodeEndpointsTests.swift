@@ -1,5 +1,6 @@
 import EntityModel
 import Hummingbird
+import Storage
 import Testing
 
 @testable import AdminAPI
@@ -237,6 +238,51 @@ struct NodeEndpointsTests {
       let page = AdminEndpoints.referenceMarkdown()
       for path in paths { #expect(page.contains("| `\(path)` |"), "\(path)") }
       #expect(page.contains("| `/services` | GET, POST |"))
+    }
+  }
+
+  @Test("the Status API tells whether the node is ready, and has nothing else")
+  func statusSurface() async throws {
+    var rig = AdminRig()
+    rig.configuration.surface = .status
+    let node = rig.node
+    try await rig.run { (admin) async throws in
+      #expect(try await admin.call("GET", "/status").status == 200)
+      #expect(try await admin.call("GET", "/status/ready").json == ["message": "ready"])
+      node.state.withLock { $0.isReachable = false }
+      #expect(try await admin.call("GET", "/status/ready").status == 503)
+      node.state.withLock {
+        $0.isReachable = nil
+        $0.hash = ConfigSnapshot.emptyHash
+      }
+      #expect(try await admin.call("GET", "/status/ready").status == 503)
+      #expect(try await admin.call("GET", "/status")["database"] == nil)
+      #expect(try await admin.call("GET", "/services").status == 404)
+      #expect(try await admin.call("POST", "/status/ready", [:]).status == 405)
+    }
+  }
+
+  @Test("without a database entities are read, and every write is refused with 405 and code 12")
+  func withoutDatabase() async throws {
+    var rig = AdminRig()
+    rig.configuration.usesDatabase = false
+    let store = MemoryStore(rules: rig.rules)
+    let loader = DeclarativeLoader(rules: rig.rules)
+    _ = store.replace(
+      with: try loader.load("_format_version: '3.0'\nservices:\n- name: s\n  host: a.b\n  routes: [{paths: [/a]}]\n"))
+    try await rig.run(over: store) { (admin) async throws in
+      let service = try await admin.call("GET", "/services/s")
+      #expect(service.status == 200)
+      #expect(try await admin.call("GET", "/services/s/routes")["data"]?.array?.count == 1)
+      for (method, path) in [
+        ("POST", "/services"), ("PUT", "/services/s"), ("PATCH", "/services/s"), ("DELETE", "/services/s"),
+      ] {
+        let refused = try await admin.call(method, path, method == "DELETE" ? nil : ["host": "c.d"])
+        #expect(refused.status == 405 && refused["code"] == 12, "\(method)")
+        #expect(refused["message"]?.string?.hasSuffix("'services' entities when not using a database") == true)
+      }
+      #expect(try await admin.call("POST", "/schemas/services/validate", ["host": "a.b"]).status == 200)
+      #expect(try await admin.call("PUT", "/debug/node/log-level/debug").status == 405)
     }
   }
 }

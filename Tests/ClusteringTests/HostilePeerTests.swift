@@ -188,6 +188,7 @@ struct HostilePeerTests {
     let node = try TestDataPlane(port: plane.port, maxPayload: 4096)
     node.client.start()
     let peer = await plane.peers.first { _ in true }
+    await peer.frames.first { $0.opcode == .ping }
     peer.send(.binary, [UInt8](repeating: 1, count: 10_000), masked: false)
     try? await peer.channel.closeFuture.get()
     let first = ObjectIdentifier(peer.channel)

@@ -51,15 +51,17 @@ public final class ScriptedUpstream: Sendable {
   }
 
   /// - Parameters:
+  ///   - reads: false for an upstream that accepts connections and takes no byte.
   ///   - answersAtHead: asked with the head alone; an act other than nil answers before the body has come.
   ///   - answer: asked with each whole request.
   public static func start(
-    answersAtHead: @escaping @Sendable (String) -> UpstreamAct? = { _ in nil },
+    reads: Bool = true, answersAtHead: @escaping @Sendable (String) -> UpstreamAct? = { _ in nil },
     answer: @escaping @Sendable (ReceivedRequest) -> UpstreamAct
   ) async throws -> ScriptedUpstream {
     let log = Log()
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.autoRead, value: reads)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let number = log.connections.withLock { count in

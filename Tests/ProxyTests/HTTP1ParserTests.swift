@@ -89,7 +89,8 @@ import Testing
     #expect(Self.parse("TRACE / HTTP/1.1\r\n\(host)\r\n") == .refused(.methodNotAllowed))
     #expect(Self.parse("CONNECT / HTTP/1.1\r\n\(host)\r\n") == .refused(.methodNotAllowed))
     #expect(Self.parse("POST / HTTP/1.1\r\n\(host)Transfer-Encoding: gzip\r\n\r\n") == .refused(.unknownCoding))
-    #expect(Self.parse("POST / HTTP/1.1\r\n\(host)Transfer-Encoding: gzip, chunked\r\n\r\n") == .refused(.unknownCoding))
+    #expect(
+      Self.parse("POST / HTTP/1.1\r\n\(host)Transfer-Encoding: gzip, chunked\r\n\r\n") == .refused(.unknownCoding))
     #expect(Self.parse("GET / HTTP/2.0\r\n\(host)\r\n") == .refused(.versionNotSupported))
     #expect(Refusal.headTooLarge.status == 400 && Refusal.headTooLarge.messageStatus == 494)
     #expect(Refusal.lineTooLong.status == 414)

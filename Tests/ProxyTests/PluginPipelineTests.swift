@@ -227,9 +227,10 @@ final class Journal: Sendable {
       return .finished
     }
     let upstream = try await ScriptedUpstream.start { _ in
-      .sendPieces(["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "2\r\nde\r\n0\r\n\r\n"].map {
-        Array($0.utf8)
-      })
+      .sendPieces(
+        ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "2\r\nde\r\n0\r\n\r\n"].map {
+          Array($0.utf8)
+        })
     }
     let proxy = try await ProxyFixture.start(upstream: upstream.port, plugins: [buffered])
     let connection = try proxy.connect()
@@ -277,6 +278,30 @@ final class Journal: Sendable {
     #expect(journal.entries.suffix(2) == ["access", "log 499"])
     await proxy.stop()
     #expect(journal.entries.count == 5)
+  }
+
+  @Test("a snapshot that one loop cannot prepare is refused on all")
+  func refusedSwap() async throws {
+    struct Unready: PluginImplementation, PluginExecutor {
+      var phases: PhaseSet { PhaseSet(.access) }
+      func makeExecutor(for instance: PluginInstance) throws(PluginCompileError) -> any PluginExecutor { self }
+      func prepare(on loop: LoopServices) throws(PluginCompileError) {
+        throw PluginCompileError(plugin: "unready", reason: "no")
+      }
+      func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome { .failed }
+    }
+    let definition = PluginDefinition(
+      description: PluginDescription(
+        name: "unready", origin: .bundled, priority: 1, version: "1",
+        schema: PluginSchema(name: "unready", fields: [])),
+      phases: PhaseSet(.access), implementation: Unready())
+    let upstream = try await ScriptedUpstream.start { _ in ok("still here") }
+    let proxy = try await ProxyFixture.start(upstream: upstream.port)
+    await #expect(throws: SnapshotCompileError.self) {
+      try await proxy.load(["plugins": [["id": "p", "name": "unready", "config": [:]]]], plugins: [definition])
+    }
+    #expect(try proxy.get("/").text == "still here")
+    await proxy.stop()
   }
 
   @Test("a swap changes the next request and leaves those at work with what they began with")

@@ -19,7 +19,8 @@ struct ProxyFixture {
     var configuration = ProxyConfiguration(listeners: [.init(host: "127.0.0.1", port: 0)])
     configure(&configuration)
     let server = try await ProxyServer(
-      configuration: configuration, node: node, group: .singleton, logger: Logger(label: "test") { _ in
+      configuration: configuration, node: node, group: .singleton,
+      logger: Logger(label: "test") { _ in
         SwiftLogNoOpLogHandler()
       })
     let fixture = ProxyFixture(server: server, port: try await server.start()[0].port)

@@ -143,8 +143,17 @@ import Testing
     let proxy = try await ProxyFixture.start(upstream: upstream.port)
     let connection = try proxy.connect()
     try connection.send(
-      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7;ext=1\r\n, world\r\n0\r\nT: x\r\n\r\n")
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + "5\r\nhello\r\n7;ext=1\r\n, world\r\n0\r\nT: x\r\n\r\n"
+    )
     #expect(try connection.receiveResponse().text == "hello, world")
+    #expect(upstream.requests.first?.values("content-length") == ["12"])
+    let piece = String(repeating: "0123456789abcdef", count: 4096)
+    try connection.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in 0..<5 { try connection.send("10000\r\n\(piece)\r\n") }
+    try connection.send("0\r\n\r\n")
+    #expect(try connection.receiveResponse().text == String(repeating: piece, count: 5))
+    #expect(upstream.requests.last?.isChunked == true)
     #expect(try connection.exchange("GET", "/again").status == 200)
     await proxy.stop()
   }
@@ -266,7 +275,60 @@ import Testing
     await proxy.stop()
   }
 
-  @Test("draining finishes the request at work and closes the connection after it")
+  @Test("draining lets the request at work end, says so in its answer, and closes")
+  func gracefulDrain() async throws {
+    let upstream = try await ScriptedUpstream.start { ok($0.text) }
+    let proxy = try await ProxyFixture.start(upstream: upstream.port)
+    let working = try proxy.connect()
+    try working.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+    while proxy.server.statistics.map(\.requests).reduce(0, +) == 0 { await Task.yield() }
+    let idle = try proxy.connect()
+    async let drained: Void = proxy.server.drain(timeout: .seconds(10))
+    #expect(try idle.receiveAll() == "")
+    try working.send("cd")
+    let response = try working.receiveResponse()
+    #expect(response.text == "abcd")
+    #expect(response.header("connection") == "close")
+    #expect(try working.receiveAll() == "")
+    await drained
+  }
+
+  @Test("a client that sends faster than the upstream reads is held back")
+  func backPressure() async throws {
+    let upstream = try await ScriptedUpstream.start(reads: false) { _ in .silence }
+    let proxy = try await ProxyFixture.start(upstream: upstream.port)
+    let connection = try SocketConnection(port: proxy.port, timeout: 1)
+    let piece = [UInt8](repeating: 0x61, count: 1 << 20)
+    try connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(piece.count * 256)\r\n\r\n")
+    var sent = 0
+    while sent < 256, (try? connection.send(piece)) != nil { sent += 1 }
+    #expect(sent < 128, "what nobody takes fills the sockets' buffers and no more")
+    await proxy.stop()
+  }
+
+  @Test("what plugins set cannot end a line of the request")
+  func injection() async throws {
+    let plugin = TestPlugin("injecting", phases: [.access, .headerFilter]) { phase, context in
+      if phase == .headerFilter {
+        context.response.headers.set("X-Out", "a\r\nX-Evil: 1")
+      } else {
+        context.requestHeaders.set("X-In", "a\r\nX-Evil: 1")
+        context.upstream.path = Array("/a b\r\nX-Evil: 1".utf8)
+      }
+      return .finished
+    }
+    let upstream = try await ScriptedUpstream.start { _ in ok("") }
+    let proxy = try await ProxyFixture.start(upstream: upstream.port, plugins: [plugin])
+    let response = try proxy.get("/")
+    #expect(response.header("x-evil") == nil)
+    #expect(response.header("x-out") == "a%0D%0AX-Evil: 1")
+    let request = try #require(upstream.requests.first)
+    #expect(request.requestLine == "GET /a%20b%0D%0AX-Evil:%201 HTTP/1.1")
+    #expect(request.header("x-evil") == nil)
+    await proxy.stop()
+  }
+
+  @Test("draining gives up on what does not end in time")
   func drain() async throws {
     let upstream = try await ScriptedUpstream.start { _ in .silence }
     let proxy = try await ProxyFixture.start(upstream: upstream.port)

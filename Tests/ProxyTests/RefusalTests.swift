@@ -16,8 +16,10 @@ import Testing
       ("GET /\r\n", 400, "Bad request"),
       ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "Bad request"),
       ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400, "Bad request"),
-      ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
-        "Bad request"),
+      (
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
+        "Bad request"
+      ),
       ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405, "Method not allowed"),
     ])
   func refused(_ request: String, status: Int, message: String) async throws {

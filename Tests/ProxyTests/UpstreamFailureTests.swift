@@ -53,6 +53,22 @@ import Testing
     await proxy.stop()
   }
 
+  @Test("a plugin may choose an Upstream by its name, or any address")
+  func chosenUpstream() async throws {
+    let upstream = try await ScriptedUpstream.start { ok($0.header("host") ?? "") }
+    let plugin = TestPlugin("choosing", phases: [.access]) { _, context in
+      if let host = context.requestHeaders.first("x-to") { context.upstream.host = host }
+      return .finished
+    }
+    var entities = Self.balanced([upstream.port])
+    entities["services"] = [Entities.service("s", host: "127.0.0.1", port: upstream.port)]
+    entities["plugins"] = [["id": "p", "name": "choosing", "config": [:]]]
+    let proxy = try await ProxyFixture.start(entities, plugins: [plugin.definition])
+    #expect(try proxy.get("/", headers: [("X-To", "balanced.up")]).text == "127.0.0.1:\(upstream.port)")
+    #expect(try proxy.get("/", headers: [("X-To", "localhost")]).text == "localhost:\(upstream.port)")
+    await proxy.stop()
+  }
+
   @Test("an upstream without targets is 503")
   func noTargets() async throws {
     let proxy = try await ProxyFixture.start(Self.balanced([]))

@@ -135,7 +135,8 @@ import Testing
     #expect(try await names("x/y") == ["a", "b"])
     #expect(throws: EntityError.self) { try TagFilter(parsing: "a,b/c") }
     #expect(throws: EntityError.self) { try TagFilter(parsing: "a,b,c,d,e,f") }
-    #expect(try await store.tags(PageRequest(), matching: "x").entities.map(\.["entity_name"]) == ["plugins", "services"])
+    let tagged = try await store.tags(PageRequest(), matching: "x").entities
+    #expect(tagged.map(\.["entity_name"]) == ["plugins", "services"])
     let first = try await store.tags(PageRequest(size: 3), matching: nil)
     #expect(first.entities.count == 3)
     let rest = try await store.tags(PageRequest(size: 3, offset: first.nextOffset), matching: nil)
@@ -154,8 +155,8 @@ import Testing
     let route = try await store.insert(
       ["protocols": ["http"], "paths": ["/"], "service": service.reference], into: .routes)
     let byService = await refusal { try await store.insert(plugin, into: .plugins) }
-    #expect(
-      byService?.fields["protocols"] == "must match the protocols of at least one route pointing to this Plugin's service")
+    let reason: JSONValue = "must match the protocols of at least one route pointing to this Plugin's service"
+    #expect(byService?.fields["protocols"] == reason)
     let byRoute = await refusal {
       try await store.insert(["name": "key-auth", "protocols": ["grpc"], "route": route.reference], into: .plugins)
     }
@@ -174,6 +175,13 @@ import Testing
     #expect(again?.code == .uniqueViolation)
     let key = EntityKey.keyInParent("10.0.0.1:80", field: "upstream", parent: one.id)
     #expect(try await store.select(key, from: .targets)?.id == target.id)
+    let portless = try await store.insert(["target": "example.com", "upstream": one.reference], into: .targets)
+    let short = EntityKey.keyInParent("example.com", field: "upstream", parent: one.id)
+    #expect(try await store.select(short, from: .targets)?.id == portless.id)
+    let put = try await store.upsert(short, with: ["weight": 5], in: .targets)
+    #expect(put.id == portless.id)
+    #expect(put["weight"] == 5)
+    try await store.delete(short, from: .targets)
     let page = try await store.page(PageRequest(parent: ("upstream", one.id)), of: .targets)
     #expect(page.entities.map(\.id) == [target.id])
   }
@@ -196,7 +204,9 @@ import Testing
     let store = store
     let winners = await withTaskGroup(of: Bool.self) { group in
       for _ in 0..<20 {
-        group.addTask { await refusal { try await store.insert(["name": "same", "host": "h"], into: .services) } == nil }
+        group.addTask {
+          await refusal { try await store.insert(["name": "same", "host": "h"], into: .services) } == nil
+        }
       }
       return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
     }

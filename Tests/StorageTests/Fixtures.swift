@@ -24,7 +24,8 @@ struct PlainInspector: StreamedPluginInspector {
     guard let priority = Int(handler) else { throw SchemaViolations(fields: ["handler": "1: no PRIORITY"]) }
     let config = FieldSchema(.record(RecordSchema([.init(schema, required(.string))])))
     return StreamedPluginInspection(
-      schema: PluginSchema(name: name, fields: [.init("protocols", protocols), .init("config", required(config.kind))]),
+      schema: PluginSchema(
+        name: name, fields: [.init("protocols", protocols), .init("config", required(config.kind))]),
       priority: priority, version: "1.0", phases: ["access"])
   }
 }

@@ -105,7 +105,9 @@ import Testing
       }
       #expect(refused?.fields["ref"] != nil)
     }
-    let held = await refusal { try await store.update(.endpointKey("log-2"), with: ["priority": 1], in: .clonedPlugins) }
+    let held = await refusal {
+      try await store.update(.endpointKey("log-2"), with: ["priority": 1], in: .clonedPlugins)
+    }
     #expect(held?.code == .foreignKeyViolation)
   }
 
@@ -165,6 +167,7 @@ import Testing
     #expect(bad?.fields == ["condition": "1:1: unexpected end"])
     let checked = await refusal { try await store.validate(["name": "key-auth", "condition": "bad"], as: .plugins) }
     #expect(checked == bad)
-    try await store.validate(["name": "key-auth", "route": ["id": "99999999-9999-4999-8999-999999999999"]], as: .plugins)
+    let none: JSONValue = ["id": "99999999-9999-4999-8999-999999999999"]
+    try await store.validate(["name": "key-auth", "route": none], as: .plugins)
   }
 }

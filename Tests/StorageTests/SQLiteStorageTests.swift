@@ -50,6 +50,24 @@ import Testing
     #expect(try await again.clusterID() == cluster)
   }
 
+  @Test("what was answered is in the files at once, whether or not the process ends in order")
+  func acknowledgedWrites() async throws {
+    let storage = try open()
+    let store = EntityStore(backend: storage, rules: testRules)
+    for index in 0..<5 {
+      let service = try await store.insert(["name": .string("s\(index)"), "host": "h"], into: .services)
+      // What a killed process leaves behind: the files as they are, with nothing closed.
+      let copy = directory.file("copy-\(index).db")
+      for suffix in ["", "-wal"] {
+        try FileManager.default.copyItem(atPath: storage.path + suffix, toPath: copy + suffix)
+      }
+      let recovered = EntityStore(
+        backend: try SQLiteStorage(path: copy, kinds: EntityStore.kinds), rules: testRules)
+      #expect(try await recovered.select(.id(service.id), from: .services) == service)
+      #expect(try await recovered.page(PageRequest(), of: .services).entities.count == index + 1)
+    }
+  }
+
   @Test("an entity and a column that a later version declares are added to an existing file")
   func reconciliation() async throws {
     var old = EntityDefinition.consumers

@@ -23,6 +23,5 @@ public struct AdminRefusal: Error, Sendable, Hashable {
   }
 
   static let notFound = AdminRefusal.message(404, "Not found")
-  static let methodNotAllowed = AdminRefusal.message(405, "Method not allowed")
   static let tooManyArguments = AdminRefusal.message(400, "Too many arguments")
 }

@@ -1,4 +1,5 @@
 import EntityModel
+import Foundation
 import Logging
 import NIOCore
 import NIOPosix
@@ -71,7 +72,10 @@ public final class ControlPlaneServer: Sendable {
   }
 
   /// Rows of the data planes that were seen within the purge delay.
-  public func dataPlanes() -> [DataPlaneRecord] { directory.records() }
+  public func dataPlanes() -> [DataPlaneRecord] {
+    let oldest = Int64(Date().timeIntervalSince1970) - configuration.purgeDelay
+    return directory.records().filter { $0.lastSeen >= oldest }
+  }
 
   /// Closes the listeners and all connections.
   public func shutdown() async {

@@ -111,6 +111,7 @@ final class DataPlaneSession: ChannelInboundHandler {
       return
     }
     record.configHash = hash
+    record.lastSeen = core.now
     save(nil)
     expectPing()
     send(.pong, ByteBuffer(), promise: nil)
@@ -175,9 +176,8 @@ final class DataPlaneSession: ChannelInboundHandler {
   }
 
   private func save(_ verdict: Verdict?) {
-    record.lastSeen = core.now
     if let verdict {
-      record.updatedAt = record.lastSeen
+      record.updatedAt = core.now
       record.syncStatus = verdict.status
       record.syncReason = verdict.reason
     }
@@ -196,8 +196,9 @@ final class DataPlaneSession: ChannelInboundHandler {
     guard let context else { return }
     var data = ByteBuffer()
     data.write(webSocketErrorCode: code)
+    let channel = context.channel
     let promise = context.eventLoop.makePromise(of: Void.self)
-    promise.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+    promise.futureResult.whenComplete { _ in channel.close(promise: nil) }
     send(.connectionClose, data, promise: promise)
   }
 

@@ -71,11 +71,13 @@ public final class DataPlaneClient: Sendable {
     state.withLock { state in
       guard !state.isStarted else { return }
       state.isStarted = true
+      // The one that applies is the last: shutdown() always waits for it.
       state.tasks = [Task { await self.stayConnected() }, Task { await self.applyReceived() }]
     }
   }
 
-  /// Closes the connection and waits until a configuration that is being applied is done.
+  /// Closes the connection and waits until a configuration that is being applied is done. An attempt to connect that is
+  /// under way is not waited for: it ends by itself.
   public func shutdown() async {
     let (tasks, channel) = state.withLock { state in
       state.isStarted = true
@@ -84,7 +86,7 @@ public final class DataPlaneClient: Sendable {
     inboxInput.finish()
     for task in tasks { task.cancel() }
     channel?.close(promise: nil)
-    for task in tasks { await task.value }
+    for task in channel == nil ? tasks.suffix(1) : tasks[...] { await task.value }
   }
 
   // MARK: Connecting

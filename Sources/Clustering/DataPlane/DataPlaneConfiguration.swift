@@ -41,7 +41,7 @@ public struct DataPlaneConfiguration: Sendable {
 
   /// How large a configuration may become when inflated: room for 32 times the compressed size, which real
   /// configurations do not reach and compressed bombs exceed by far.
-  static func maxInflated(for maxPayload: Int) -> Int { maxPayload.multipliedReportingOverflow(by: 32).partialValue }
+  static func maxInflated(for maxPayload: Int) -> Int { min(max(0, maxPayload), Int(Int32.max)) * 32 }
 }
 
 /// Why a configuration was not applied; the running one stays.

@@ -35,4 +35,16 @@ extension EntityDefinition {
       "tags": CommonFields.tags,
     ]),
     compositeUnique: ["consumer", "group"])
+
+  /// A key by which the key-auth plugin and its clones know a consumer. Source: Kong fact, bundled-16 §2.
+  public static let keyAuthCredentials = EntityDefinition(
+    name: "keyauth_credentials", adminPath: "key-auths", nestedAdminPath: "key-auth", endpointKey: "key",
+    schema: RecordSchema([
+      "id": CommonFields.id,
+      "created_at": CommonFields.createdAt,
+      "consumer": .foreign("consumers", onDelete: .cascade).asRequired(),
+      "key": .string.asUnique().asEncrypted().filledAutomatically(with: .randomString),
+      "tags": CommonFields.tags,
+      "ttl": CommonFields.timeToLive,
+    ]))
 }

@@ -75,11 +75,13 @@ struct GatewayParts: Sendable {
 
   // MARK: Store
 
-  func openStore() throws -> EntityStore {
+  func openStore() throws -> EntityStore { EntityStore(backend: try openBackend(), rules: rules) }
+
+  func openBackend() throws -> SQLiteStorage {
     let path = settings.resolvedSQLitePath
     try? FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    return EntityStore(backend: try SQLiteStorage(path: path, kinds: EntityStore.kinds), rules: rules)
+    return try SQLiteStorage(path: path, kinds: EntityStore.kinds)
   }
 
   /// The declarative configuration named by the settings, with the words that say where it came from.
@@ -142,12 +144,12 @@ struct GatewayParts: Sendable {
       BundledPlugins.all.map { ($0.name, $0.description.version) }, uniquingKeysWith: { first, _ in first })
   }
 
-  func startControlPlane() async throws -> ControlPlaneServer {
+  func startControlPlane(directory: any DataPlaneDirectory) async throws -> ControlPlaneServer {
     let server = try await ControlPlaneServer(
       configuration: ControlPlaneConfiguration(
         identity: try clusterIdentity(), version: SluiceVersion.kong, plugins: bundledVersions,
         maxPayload: settings.clusterMaxPayload, purgeDelay: Int64(settings.clusterDataPlanePurgeDelay), logger: logger),
-      directory: InMemoryDataPlaneDirectory(), group: group)
+      directory: directory, group: group)
     for address in settings.clusterListen {
       let bound = try await server.listen(host: address.host, port: address.port)
       listeners.add("cluster", host: address.host, port: bound.port ?? address.port)
@@ -167,7 +169,7 @@ struct GatewayParts: Sendable {
           plugins: bundledVersions, processConfiguration: settings.redacted(), labels: settings.clusterDataPlaneLabels),
         maxPayload: settings.clusterMaxPayload,
         lastGoodCopy: LastGoodCopy(
-          path: settings.resolve("last-good/configuration"), maxPayload: settings.clusterMaxPayload),
+          path: settings.resolve("last-good.config"), maxPayload: settings.clusterMaxPayload),
         logger: logger),
       group: group, apply: apply)
   }

@@ -13,7 +13,7 @@ enum LuaPreludeText {
         if not ok or type(value) ~= "table" then return nil, "invalid json body", mime end
         return value, nil, mime
       end
-      return ...
+      return kind, ...
     end
 
     -- What functions do beyond the bridge.

@@ -178,8 +178,9 @@ struct HTTP1RequestParser {
     guard let methodEnd = line.firstIndex(of: 0x20), methodEnd > 0 else { return .badRequest }
     let methodBytes = UnsafeRawBufferPointer(rebasing: line[0..<methodEnd])
     for byte in methodBytes {
-      guard (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || byte == UInt8(ascii: "-")
-        || byte == UInt8(ascii: "_")
+      guard
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || byte == UInt8(ascii: "-")
+          || byte == UInt8(ascii: "_")
       else { return .badRequest }
     }
     // "HTTP/1.1" and the blank before it.

@@ -60,6 +60,8 @@ enum StatusLine {
   /// The short page that nginx gives for statuses without a template of Kong's.
   static func page(_ status: Int) -> String {
     let title = "\(status) \(reason(status))"
-    return "<html>\r\n<head><title>\(title)</title></head>\r\n<body>\r\n<center><h1>\(title)</h1></center>\r\n</body>\r\n</html>\r\n"
+    return
+      "<html>\r\n<head><title>\(title)</title></head>\r\n<body>\r\n<center><h1>\(title)</h1></center>\r\n"
+      + "</body>\r\n</html>\r\n"
   }
 }

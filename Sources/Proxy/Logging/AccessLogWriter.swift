@@ -11,6 +11,7 @@ final class AccessLogWriter {
   private var pending = ByteBuffer()
   private var isWriting = false
   private var isFlushScheduled = false
+  private var whenWritten: EventLoopPromise<Void>?
   private(set) var droppedLines = 0
 
   static let pieceSize = 65536
@@ -39,6 +40,15 @@ final class AccessLogWriter {
     }
   }
 
+  /// Writes everything; succeeds when it is written.
+  func close() -> EventLoopFuture<Void> {
+    flush()
+    guard isWriting else { return eventLoop.makeSucceededVoidFuture() }
+    let promise = whenWritten ?? eventLoop.makePromise(of: Void.self)
+    whenWritten = promise
+    return promise.futureResult
+  }
+
   /// Starts writing what is there, unless a write is under way.
   func flush() {
     guard !isWriting, pending.readableBytes > 0 else { return }
@@ -51,7 +61,11 @@ final class AccessLogWriter {
       .whenComplete { [weak self] _ in
         guard let self else { return }
         isWriting = false
-        if pending.readableBytes >= Self.pieceSize { flush() }
+        if pending.readableBytes >= Self.pieceSize || whenWritten != nil { flush() }
+        if !isWriting, let promise = whenWritten {
+          whenWritten = nil
+          promise.succeed()
+        }
       }
   }
 }

@@ -55,6 +55,10 @@ extension RequestPipeline {
       collectGlobals(context)
       return answer(demandTLS(route, context), context)
     }
+    if route.isGRPC {
+      collectGlobals(context)
+      return answer(refuseGRPC(context), context)
+    }
     if route.preserveHost { context.upstream.hostHeader = context.requestHeaders.first("host") }
     chain = route.chain
     stage = .access
@@ -88,6 +92,16 @@ extension RequestPipeline {
       status: route.httpsRedirectStatus, body: ByteBuffer(string: StatusLine.page(route.httpsRedirectStatus)),
       headers: [("Content-Type", "text/html"), ("Location", "https://\(context.forwardedHost)\(target)")],
       source: .error)
+  }
+
+  /// gRPC needs HTTP/2, which these listeners do not speak. Source: Kong fact, proxy-behaviour §4.
+  private func refuseGRPC(_ context: RequestContext) -> EarlyResponse {
+    if context.requestHeaders.first("content-type")?.hasPrefix("application/grpc") == true {
+      return ErrorResponder.response(
+        status: 426, message: "Please use HTTP2 protocol", headers: [("Connection", "Upgrade"), ("Upgrade", "HTTP/2")],
+        for: context)
+    }
+    return ErrorResponder.response(status: 415, message: "Non-gRPC request matched gRPC route", for: context)
   }
 
   // MARK: Access

@@ -29,7 +29,7 @@ extension RequestPipeline {
   /// Whether more of the body may be read from the client.
   var wantsRequestBytes: Bool {
     switch bodyStream {
-    case .collecting: return true
+    case .collecting, .prefetching: return true
     case .fixed, .chunked: return upstream?.isWritable ?? false
     case .none: return stage == .tunnel ? upstream?.isWritable ?? false : true
     }
@@ -46,6 +46,9 @@ extension RequestPipeline {
         return bodyFailed(.tooLarge, status: 413, context)
       }
       bodyBuffer.writeImmutableBuffer(chunk)
+    case .prefetching:
+      bodyBuffer.writeImmutableBuffer(chunk)
+      if bodyBuffer.readableBytes >= Self.prefetchLimit { prefetched(isWhole: false, context) }
     case .fixed:
       bodyWasStreamed = true
       upstream?.write(chunk)
@@ -62,7 +65,7 @@ extension RequestPipeline {
   func clientReadCompleted() {
     switch bodyStream {
     case .fixed, .chunked: upstream?.flush()
-    case .collecting, .none: break
+    case .collecting, .prefetching, .none: break
     }
   }
 
@@ -76,6 +79,7 @@ extension RequestPipeline {
       let waiters = bodyWaiters
       bodyWaiters = []
       for waiter in waiters { waiter(.success(())) }
+    case .prefetching: prefetched(isWhole: true, context)
     case .fixed:
       bodyStream = .none
       upstream?.flush()

@@ -297,8 +297,9 @@ extension RequestPipeline {
     let head = ResponseHead(
       context: context, status: status, length: length, keepsAlive: connection.decideKeepAlive(),
       isUpgrade: isUpgrade, takesTrailers: isProxied && clientTakesTrailers(context),
-      nominated: isProxied && upstreamHead?.connection.contains(.namesFields) == true ? nominatedByUpstream(context) : [],
-      configuration: loop.configuration, texts: loop.texts, date: loop.dateField())
+      nominated: isProxied && upstreamHead?.connection.contains(.namesFields) == true
+        ? nominatedByUpstream(context) : [],
+      loop: loop)
     connection.withOutbound { buffer in
       let before = buffer.readableBytes
       head.write(to: &buffer)

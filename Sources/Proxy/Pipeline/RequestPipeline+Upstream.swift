@@ -9,15 +9,33 @@ extension RequestPipeline {
     stage = .upstream
     context.accessEndedAt = NIODeadline.now().uptimeNanoseconds
     attemptsLeft = max(context.upstream.retries, 0)
+    if head?.body == .chunked, context.requestBody.bytes == nil, route?.requestBuffering != false {
+      bodyStream = .prefetching
+      return connection.deliverBody()
+    }
+    attempt(context)
+  }
+
+  /// Chunked bodies up to this size reach the upstream with a length, which every upstream understands.
+  static let prefetchLimit = 65536
+
+  /// The first bytes of a chunked body, or all of it, have been collected.
+  func prefetched(isWhole: Bool, _ context: RequestContext) {
+    bodyStream = .none
+    if isWhole {
+      context.requestBody = .complete(bodyBuffer)
+      bodyBuffer = ByteBuffer()
+    } else {
+      connection.holdBody()
+    }
     attempt(context)
   }
 
   private func attempt(_ context: RequestContext) {
     attemptNumber += 1
     let target = context.upstream
-    let service = route?.service
     let peer: Peer
-    if let service, let balancer = service.balancer, target.host == service.host {
+    if let balancer = balancer(for: target.host) {
       guard let next = balancer.next(excluding: triedPeers) else {
         return answer(
           ErrorResponder.response(
@@ -39,6 +57,12 @@ extension RequestPipeline {
         answer(ErrorResponder.response(status: 503, message: "name resolution failed", for: context), context)
       }
     }
+  }
+
+  /// The service's own Upstream, or the one that a plugin has named.
+  private func balancer(for host: String) -> Balancer? {
+    if let service = route?.service, service.host == host { return service.balancer }
+    return snapshot.balancers.isEmpty ? nil : snapshot.balancers[host]
   }
 
   private func connect(_ peer: Peer, address: String, _ context: RequestContext) {
@@ -118,30 +142,37 @@ extension RequestPipeline {
       case .chunked: body = .chunked
       }
     }
-    var bytes = ByteBuffer()
-    UpstreamRequestHead(
-      context: context, connection: self.connection.connection, texts: loop.texts, host: host, body: body,
-      isUpgrade: isUpgrade, namesFields: head.connection.contains(.namesFields),
-      sendsRequestID: loop.configuration.sendsRequestIDUpstream, prefix: context.strippedPrefix
-    ).write(to: &bytes)
+    let requestHead = UpstreamRequestHead(
+      context: context, loop: loop, host: host, body: body, isUpgrade: isUpgrade,
+      namesFields: head.connection.contains(.namesFields), prefix: context.strippedPrefix)
+    guard requestHead.isSafe else {
+      loop.logger.error("method or host set by a plugin cannot be sent, request_id: \(context.requestID)")
+      return answerGatewayError(500, context)
+    }
     requestWasSent = true
     if let known {
-      if known.readableBytes <= ClientHandler.coalescingLimit {
-        bytes.writeImmutableBuffer(known)
-        connection.write(bytes)
-      } else {
-        connection.write(bytes)
-        connection.write(known)
+      let isSmall = known.readableBytes <= ClientHandler.coalescingLimit
+      connection.writeHead { bytes in
+        requestHead.write(to: &bytes)
+        if isSmall { bytes.writeImmutableBuffer(known) }
       }
+      if !isSmall { connection.write(known) }
       connection.flush()
       connection.requestIsComplete()
       return
     }
-    connection.write(bytes)
-    if head.body == .none || self.connection.bodyIsReceived && bodyStream == .none && head.body == .fixed(0) {
+    connection.writeHead { requestHead.write(to: &$0) }
+    if head.body == .none {
       connection.flush()
       connection.requestIsComplete()
       return
+    }
+    if head.body == .chunked, bodyBuffer.readableBytes > 0 {
+      // What was collected in the hope that it would be all.
+      let collected = bodyBuffer
+      bodyBuffer = ByteBuffer()
+      bodyWasStreamed = true
+      ChunkedCoding.write(collected) { connection.write($0) }
     }
     bodyStream = head.body == .chunked ? .chunked : .fixed
     self.connection.deliverBody()

@@ -71,6 +71,8 @@ final class RequestPipeline: RequestDriver {
     case none
     /// Collected for a plugin.
     case collecting
+    /// The first part is collected before the upstream is asked.
+    case prefetching
     case fixed
     case chunked
   }

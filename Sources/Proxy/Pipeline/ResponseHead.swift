@@ -22,13 +22,12 @@ struct ResponseHead {
   let takesTrailers: Bool
   /// Fields that the upstream's `Connection` names.
   let nominated: [NominatedName]
-  let configuration: ProxyConfiguration
-  let texts: GatewayTexts
-  let date: [UInt8]
+  let loop: ProxyLoop
 
   func write(to buffer: inout ByteBuffer) {
     let headers = context.response.headers
-    let tokens = configuration.responseHeaders
+    let tokens = loop.configuration.responseHeaders
+    let date = loop.dateField()
     let isProxied = context.response.source == .service
     buffer.write(estimate: headers.byteCount + 640) { writer in
       writer.text("HTTP/1.1 ")
@@ -74,7 +73,7 @@ struct ResponseHead {
       }
       if !hasDate { writer.array(date) }
       writeConnection(&writer, hasUpgrade: hasUpgrade)
-      if !hasServer, tokens.contains(.server) { writer.array(texts.serverField) }
+      if !hasServer, tokens.contains(.server) { writer.array(loop.texts.serverField) }
       writeVia(&writer, via: via, isOurs: isProxied && tokens.contains(.via))
       writeOwn(&writer, tokens, isProxied: isProxied)
       writer.text("\r\n")
@@ -106,7 +105,7 @@ struct ResponseHead {
     writer.string(via)
     if isOurs {
       if !via.isEmpty { writer.text(", ") }
-      writer.string(texts.viaMember)
+      writer.string(loop.texts.viaMember)
     }
     writer.text("\r\n")
   }
@@ -137,7 +136,7 @@ struct ResponseHead {
       latency("X-Kong-Total-Latency: ", started, NIODeadline.now().uptimeNanoseconds)
     }
     if tokens.contains(.requestID) { writer.field("X-Kong-Request-Id", context.requestID) }
-    if configuration.allowsDebugHeader, context.requestHeaders.first("kong-debug") == "1" {
+    if loop.configuration.allowsDebugHeader, context.requestHeaders.first("kong-debug") == "1" {
       if let route = context.route {
         writer.field("Kong-Route-Id", route.id)
         if let name = route.name { writer.field("Kong-Route-Name", name) }

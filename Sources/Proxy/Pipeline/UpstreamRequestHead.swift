@@ -14,13 +14,11 @@ struct UpstreamRequestHead {
   }
 
   let context: RequestContext
-  let connection: ConnectionFacts
-  let texts: GatewayTexts
+  let loop: ProxyLoop
   let host: String
   let body: Body
   let isUpgrade: Bool
   let namesFields: Bool
-  let sendsRequestID: Bool
   let prefix: String?
 
   func write(to buffer: inout ByteBuffer) {
@@ -30,7 +28,8 @@ struct UpstreamRequestHead {
     buffer.write(estimate: estimate) { writer in
       writeRequestLine(&writer)
       writer.field("Host", host)
-      writer.text(isUpgrade ? "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" : "Connection: keep-alive\r\n")
+      writer.text(
+        isUpgrade ? "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" : "Connection: keep-alive\r\n")
       switch body {
       case .none: break
       case .fixed(let length):
@@ -64,9 +63,9 @@ struct UpstreamRequestHead {
         writer.text(", ")
       }
       writer.text(context.httpVersion == 10 ? "1.0" : "1.1")
-      writer.string(texts.viaRequestName)
+      writer.string(loop.texts.viaRequestName)
       writer.text("\r\n")
-      if sendsRequestID { writer.field("X-Kong-Request-Id", context.requestID) }
+      if loop.configuration.sendsRequestIDUpstream { writer.field("X-Kong-Request-Id", context.requestID) }
       writer.text("\r\n")
     }
   }
@@ -74,11 +73,11 @@ struct UpstreamRequestHead {
   private func writeRequestLine(_ writer: inout ByteWriter) {
     writer.string(context.method.name)
     writer.text(" ")
-    writer.array(context.upstream.path)
+    Self.writeTarget(context.upstream.path, &writer)
     if let query = context.queryOverride {
       if !query.isEmpty {
         writer.text("?")
-        writer.array(query)
+        Self.writeTarget(query, &writer)
       }
     } else {
       context.withRawQuery { query in
@@ -89,6 +88,32 @@ struct UpstreamRequestHead {
       }
     }
     writer.text(" HTTP/1.1\r\n")
+  }
+
+  /// What plugins set must not end the request line: blanks and control characters are percent-encoded.
+  private static func writeTarget(_ bytes: [UInt8], _ writer: inout ByteWriter) {
+    guard bytes.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { return writer.array(bytes) }
+    for byte in bytes {
+      if byte <= 0x20 || byte == 0x7F {
+        writer.text("%")
+        writer.byte(hexDigit(byte >> 4))
+        writer.byte(hexDigit(byte & 15))
+      } else {
+        writer.byte(byte)
+      }
+    }
+  }
+
+  private static func hexDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10
+  }
+
+  /// Whether method and host, which plugins may have set, can stand in a head.
+  var isSafe: Bool {
+    if case .other(var method) = context.method {
+      guard method.withUTF8({ HTTPCharacters.isToken(UnsafeRawBufferPointer($0)) }) else { return false }
+    }
+    return host.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
   }
 
   private func writeForwarding(_ writer: inout ByteWriter, _ headers: HeaderBlock) {
@@ -105,7 +130,7 @@ struct UpstreamRequestHead {
       writer.string(context.clientIP)
     }
     writer.text("\r\n")
-    let trusted = connection.isPeerTrusted
+    let trusted = context.isPeerTrusted
     func trustedValue(_ name: StaticString) -> Int? { trusted ? headers.firstIndex(of: name) : nil }
     writer.text("X-Forwarded-Proto: ")
     if let index = trustedValue("x-forwarded-proto") {

@@ -1,6 +1,6 @@
-import EntityModel
 import NIOCore
 import NIOSSL
+import NIOTLS
 import PluginKit
 
 /// One HTTP/1.1 connection of a client: the only handler of its channel beside TLS.
@@ -37,7 +37,7 @@ final class ClientHandler: ChannelDuplexHandler {
   static let coalescingLimit = 16384
 
   let loop: ProxyLoop
-  let connection: ConnectionFacts
+  private(set) var connection: ConnectionFacts
   private(set) var context: ChannelHandlerContext?
   private var pipeline: RequestPipeline?
   private var state = State.head
@@ -54,6 +54,8 @@ final class ClientHandler: ChannelDuplexHandler {
   private var timer = LazyTimer()
   /// Bytes to be written with the next flush.
   private var outbound = ByteBuffer()
+  /// The bytes of `outbound` have been written; its memory is used again once the channel has let go of it.
+  private var outboundIsWritten = false
   private var hasUnflushedWrites = false
 
   init(loop: ProxyLoop, connection: ConnectionFacts) {
@@ -75,6 +77,14 @@ final class ClientHandler: ChannelDuplexHandler {
     self.context = nil
     timer.cancel()
     loop.closed(self)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if connection.isTLS, case .handshakeCompleted = event as? TLSUserEvent {
+      let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+      connection.tlsVersion = handler?.tlsVersion.map { TLSVersionName.name(of: $0) }
+    }
+    context.fireUserInboundEventTriggered(event)
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -119,11 +129,17 @@ final class ClientHandler: ChannelDuplexHandler {
   // MARK: Timeouts
 
   private func arm(_ amount: TimeAmount) {
-    timer.set(.now() + amount, on: loop.eventLoop) { [weak self] in self?.timerFired() }
+    if timer.move(to: .now() + amount) { scheduleTimer() }
   }
 
+  private func scheduleTimer() { timer.schedule(on: loop.eventLoop) { [weak self] in self?.timerFired() } }
+
   private func timerFired() {
-    guard timer.isDue(now: .now(), on: loop.eventLoop, { [weak self] in self?.timerFired() }) else { return }
+    switch timer.fired(now: .now()) {
+    case .cleared: return
+    case .early: return scheduleTimer()
+    case .due: break
+    }
     if state == .request, bodyUse == .delivered, isWritable {
       pipeline?.bodyTimedOut()
     } else {
@@ -289,7 +305,7 @@ final class ClientHandler: ChannelDuplexHandler {
     bodyUse = .delivered
     if expectsContinue, !decoder.isFinished, (inbound?.readableBytes ?? 0) == 0 {
       expectsContinue = false
-      outbound.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
+      withOutbound { _ = $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
       flush()
     }
     expectsContinue = false
@@ -360,7 +376,8 @@ final class ClientHandler: ChannelDuplexHandler {
   private func closeWhenWritten(_ mode: CloseMode) {
     guard let context else { return }
     let written = context.eventLoop.makePromise(of: Void.self)
-    written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(mode: mode, promise: nil) }
+    written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(mode: mode, promise: nil)
+    }
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
   }
 
@@ -379,10 +396,20 @@ final class ClientHandler: ChannelDuplexHandler {
   // MARK: Writing
 
   /// Appends to what the next flush writes in one piece.
-  func withOutbound(_ body: (inout ByteBuffer) -> Void) { body(&outbound) }
+  func withOutbound(_ body: (inout ByteBuffer) -> Void) {
+    recycleOutbound()
+    body(&outbound)
+  }
+
+  private func recycleOutbound() {
+    guard outboundIsWritten else { return }
+    outboundIsWritten = false
+    outbound.clear()
+  }
 
   /// Sends body bytes: small ones join what waits for the flush, large ones go without being copied.
   func write(_ bytes: ByteBuffer) {
+    recycleOutbound()
     if outbound.readableBytes + bytes.readableBytes <= Self.coalescingLimit {
       outbound.writeImmutableBuffer(bytes)
     } else {
@@ -393,9 +420,9 @@ final class ClientHandler: ChannelDuplexHandler {
   }
 
   private func writeOutbound() {
-    guard outbound.readableBytes > 0 else { return }
+    guard !outboundIsWritten, outbound.readableBytes > 0 else { return }
     context?.write(wrapOutboundOut(outbound), promise: nil)
-    outbound.clear()
+    outboundIsWritten = true
     hasUnflushedWrites = true
   }
 
@@ -433,6 +460,7 @@ final class ClientHandler: ChannelDuplexHandler {
       contentType = ErrorResponder.Format.plain.contentType
     }
     let date = loop.dateField()
+    recycleOutbound()
     outbound.write(estimate: 512 + body.utf8.count) { writer in
       writer.text("HTTP/1.1 ")
       writer.decimal(status)
@@ -452,34 +480,5 @@ final class ClientHandler: ChannelDuplexHandler {
     AccessLogLine.refused(status: status, bodySize: body.utf8.count, connection: connection, loop: loop)
     flush()
     beginLingering()
-  }
-}
-
-/// What is the same for all requests of a client connection.
-struct ConnectionFacts {
-  var peerIP: String
-  var peerPort: Int
-  var localIP: String
-  var localPort: Int
-  var isTLS: Bool
-  var serverName: String?
-  var tlsVersion: String?
-  /// The peer is in `trusted_ips`.
-  var isPeerTrusted: Bool
-  /// Port map of the listener.
-  var publishedPort: Int?
-
-  /// - Parameter serverName: of the TLS handshake; nil without TLS or name.
-  init(channel: any Channel, isTLS: Bool, serverName: String?, loop: ProxyLoop) {
-    peerIP = channel.remoteAddress?.ipAddress ?? ""
-    // A Unix socket has no port.
-    peerPort = channel.remoteAddress?.port ?? 0
-    localIP = channel.localAddress?.ipAddress ?? ""
-    localPort = channel.localAddress?.port ?? 0
-    self.isTLS = isTLS
-    self.serverName = serverName
-    let trusted = loop.services.node.trustedIPs
-    isPeerTrusted = !trusted.isEmpty && IPAddress(peerIP).map { address in trusted.contains { $0.contains(address) } } ?? false
-    publishedPort = loop.configuration.portMaps[localPort]
   }
 }

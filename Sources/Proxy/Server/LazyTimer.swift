@@ -2,17 +2,24 @@ import NIOCore
 
 /// A deadline that moves often and rarely passes.
 ///
-/// Moving it later costs a store: the scheduled task is left alone and, when it fires early, is scheduled again for what
-/// is left. Confined to its event loop.
+/// Moving it later costs a store: the scheduled task is left alone and, when it fires early, is scheduled again for
+/// what is left. Confined to its event loop.
 struct LazyTimer {
   private var deadline = NIODeadline.distantFuture
   private var task: Scheduled<Void>?
   private var taskDeadline = NIODeadline.distantFuture
 
-  /// Sets the deadline. `fire` is called on the event loop when a task is due; it must call `isDue`.
-  mutating func set(_ deadline: NIODeadline, on eventLoop: any EventLoop, _ fire: @escaping () -> Void) {
+  /// Sets the deadline.
+  ///
+  /// - Returns: Whether `schedule` must be called, since no task would fire in time. Asked apart so that the task's
+  ///   closure is made only then.
+  mutating func move(to deadline: NIODeadline) -> Bool {
     self.deadline = deadline
-    if task != nil, taskDeadline <= deadline { return }
+    return task == nil || taskDeadline > deadline
+  }
+
+  /// Schedules a task for the deadline. `fire` is called on the event loop and must call `isDue`.
+  mutating func schedule(on eventLoop: any EventLoop, _ fire: @escaping () -> Void) {
     task?.cancel()
     taskDeadline = deadline
     task = eventLoop.assumeIsolated().scheduleTask(deadline: deadline, fire)
@@ -29,16 +36,20 @@ struct LazyTimer {
     task = nil
   }
 
-  /// Called by the task: whether the deadline has passed. If not, and one is set, the task is scheduled anew.
-  mutating func isDue(now: NIODeadline, on eventLoop: any EventLoop, _ fire: @escaping () -> Void) -> Bool {
+  enum Firing {
+    case due
+    /// The deadline has moved: `schedule` must be called.
+    case early
+    case cleared
+  }
+
+  /// Called by the task.
+  mutating func fired(now: NIODeadline) -> Firing {
     task = nil
     taskDeadline = .distantFuture
-    if deadline == .distantFuture { return false }
-    if deadline <= now {
-      deadline = .distantFuture
-      return true
-    }
-    set(deadline, on: eventLoop, fire)
-    return false
+    if deadline == .distantFuture { return .cleared }
+    if deadline > now { return .early }
+    deadline = .distantFuture
+    return .due
   }
 }

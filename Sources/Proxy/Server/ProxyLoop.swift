@@ -94,12 +94,12 @@ final class ProxyLoop {
     return promise.futureResult
   }
 
-  /// Closes everything at once.
-  func shutDown() {
+  /// Closes everything at once; succeeds when the access log is written.
+  func shutDown() -> EventLoopFuture<Void> {
     isDraining = true
     for connection in Array(connections.values) { connection.abort() }
     for pool in pools.values { pool.closeAll() }
-    accessLog?.flush()
+    return accessLog?.close() ?? eventLoop.makeSucceededVoidFuture()
   }
 }
 

@@ -201,7 +201,7 @@ public final class ProxyServer: Sendable {
           let deadline = eventLoop.scheduleTask(in: timeout) {}
           drained.whenComplete { _ in deadline.cancel() }
           _ = try? await deadline.futureResult.get()
-          try? await eventLoop.submit { state.value.shutDown() }.get()
+          try? await eventLoop.flatSubmit { state.value.shutDown() }.get()
         }
       }
     }

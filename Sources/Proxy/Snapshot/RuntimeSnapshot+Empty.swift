@@ -6,6 +6,6 @@ extension RuntimeSnapshot {
   static func empty() throws(RouteTableError) -> RuntimeSnapshot {
     RuntimeSnapshot(
       number: 0, hash: ConfigSnapshot.emptyHash, routeTable: try RouteTable(routes: []), routes: [],
-      globalChain: .empty, instances: [], certificates: .empty, configuredPlugins: [:])
+      globalChain: .empty, instances: [], certificates: .empty, balancers: [:], configuredPlugins: [:])
   }
 }

@@ -17,12 +17,15 @@ public final class RuntimeSnapshot: Sendable {
   /// Every enabled instance, for preparing the loops.
   let instances: [CompiledPlugin]
   let certificates: CertificateStore
+  /// Upstream entities by name, for plugins that choose one.
+  let balancers: [String: Balancer]
   /// Priority of each configured plugin by its name with underscores, for conditions.
   let configuredPlugins: [String: Int]
 
   init(
     number: UInt64, hash: String, routeTable: RouteTable, routes: [RouteRuntime], globalChain: PluginChain,
-    instances: [CompiledPlugin], certificates: CertificateStore, configuredPlugins: [String: Int]
+    instances: [CompiledPlugin], certificates: CertificateStore, balancers: [String: Balancer],
+    configuredPlugins: [String: Int]
   ) {
     self.number = number
     self.hash = hash
@@ -31,6 +34,7 @@ public final class RuntimeSnapshot: Sendable {
     self.globalChain = globalChain
     self.instances = instances
     self.certificates = certificates
+    self.balancers = balancers
     self.configuredPlugins = configuredPlugins
   }
 

@@ -38,15 +38,18 @@ public struct SnapshotCompiler: Sendable {
     private var byService: [String: [CompiledPlugin]] = [:]
     private var byRoute: [String: [CompiledPlugin]] = [:]
     private var chainsByService: [String: PluginChain] = [:]
+    private let compileContext: PluginCompileContext
 
     init(compiler: SnapshotCompiler, config: ConfigSnapshot) {
       self.compiler = compiler
       self.config = config
+      compileContext = PluginCompileContext(consumers: ConsumerDirectory(config), logger: compiler.logger)
     }
 
     mutating func run() -> RuntimeSnapshot? {
       compilePlugins()
-      let services = compileServices()
+      let balancers = compileBalancers()
+      let services = compileServices(balancers)
       let (routes, rules) = compileRoutes(services)
       do {
         let table = try RouteTable(routes: rules)
@@ -55,7 +58,7 @@ public struct SnapshotCompiler: Sendable {
           number: config.number, hash: config.hash, routeTable: table, routes: routes,
           globalChain: chain(forRoute: nil, service: nil), instances: instances,
           certificates: CertificateStore(config: config, logger: compiler.logger),
-          configuredPlugins: configuredPlugins())
+          balancers: balancers, configuredPlugins: configuredPlugins())
       } catch {
         problems.append(.init(entity: "routes \(error.routeID)", reason: error.reason))
         return nil
@@ -110,7 +113,8 @@ public struct SnapshotCompiler: Sendable {
         entity["ordering"]?[relation]?["access"]?.array?.compactMap(\.string) ?? []
       }
       return CompiledPlugin(
-        instance: instance, executor: try definition.implementation.makeExecutor(for: instance), condition: condition,
+        instance: instance, executor: try definition.implementation.makeExecutor(for: instance, in: compileContext),
+        condition: condition,
         runsBefore: names("before"), runsAfter: names("after"))
     }
 
@@ -143,8 +147,7 @@ public struct SnapshotCompiler: Sendable {
 
     // MARK: Services
 
-    private mutating func compileServices() -> [String: ServiceRuntime] {
-      let balancers = compileBalancers()
+    private mutating func compileServices(_ balancers: [String: Balancer]) -> [String: ServiceRuntime] {
       let certificates = Dictionary(
         config["certificates"].compactMap { entity in entity["id"]?.string.map { ($0, entity) } },
         uniquingKeysWith: { first, _ in first })

@@ -31,6 +31,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
   private var head: HTTP1ResponseParser.Head?
   /// Received bytes that are not used up yet.
   private var inbound: ByteBuffer?
+  private var outbound = ByteBuffer()
   private var readIsPending = false
   private var timer = LazyTimer()
   private var timeoutKind = UpstreamFailure.readTimedOut
@@ -61,8 +62,9 @@ final class UpstreamHandler: ChannelDuplexHandler {
   }
 
   /// Calls `completion` once the connection can carry requests.
-  func whenReady(until deadline: NIODeadline, _ completion: @escaping (Result<UpstreamHandler, UpstreamFailure>) -> Void)
-  {
+  func whenReady(
+    until deadline: NIODeadline, _ completion: @escaping (Result<UpstreamHandler, UpstreamFailure>) -> Void
+  ) {
     if state == .closed { return completion(.failure(awaitsHandshake ? .tlsFailed : .closed)) }
     if !awaitsHandshake {
       state = .idle
@@ -140,11 +142,17 @@ final class UpstreamHandler: ChannelDuplexHandler {
 
   private func arm(_ deadline: NIODeadline, _ kind: UpstreamFailure) {
     timeoutKind = kind
-    timer.set(deadline, on: loop.eventLoop) { [weak self] in self?.timerFired() }
+    if timer.move(to: deadline) { scheduleTimer() }
   }
 
+  private func scheduleTimer() { timer.schedule(on: loop.eventLoop) { [weak self] in self?.timerFired() } }
+
   private func timerFired() {
-    guard timer.isDue(now: .now(), on: loop.eventLoop, { [weak self] in self?.timerFired() }) else { return }
+    switch timer.fired(now: .now()) {
+    case .cleared: return
+    case .early: return scheduleTimer()
+    case .due: break
+    }
     if let ready {
       self.ready = nil
       close()
@@ -178,6 +186,13 @@ final class UpstreamHandler: ChannelDuplexHandler {
   }
 
   func write(_ bytes: ByteBuffer) { context?.write(wrapOutboundOut(bytes), promise: nil) }
+
+  /// Writes what `body` makes, in memory that is used again for the next request.
+  func writeHead(_ body: (inout ByteBuffer) -> Void) {
+    outbound.clear()
+    body(&outbound)
+    context?.write(wrapOutboundOut(outbound), promise: nil)
+  }
 
   func flush() {
     context?.flush()

@@ -33,6 +33,12 @@ final class UpstreamPool {
 
   /// Keeps a connection for later.
   func put(_ connection: UpstreamHandler) {
+    // A pool that was forgotten while this connection was at work comes back, unless another has taken its place.
+    if let current = loop.pools[identity] {
+      if current !== self { return connection.close() }
+    } else {
+      loop.pools[identity] = self
+    }
     if idle.count >= loop.configuration.upstreamKeepalivePoolSize, !idle.isEmpty {
       idle.removeFirst().close()
     }
@@ -42,7 +48,7 @@ final class UpstreamPool {
   /// Forgets a connection that has closed.
   func remove(_ connection: UpstreamHandler) {
     if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
-    if idle.isEmpty { loop.pools[identity] = nil }
+    if idle.isEmpty, loop.pools[identity] === self { loop.pools[identity] = nil }
   }
 
   func closeAll() {

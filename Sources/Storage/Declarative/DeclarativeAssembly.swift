@@ -169,7 +169,8 @@ struct DeclarativeAssembly {
     if hasOldPaths, kind.name == EntityDefinition.routes.name { Self.markRegexPaths(&input) }
     if origin == .controlPlane { input = droppingUnknownNulls(input, of: kind) }
     let given = input["id"]?.string
-    let id = given.map { UUIDText.isUUID($0) ? $0.lowercased() : $0 } ?? DeterministicID.id(of: input, in: kind)
+    let id =
+      given.map { UUIDText.isUUID($0) ? $0.lowercased() : $0 } ?? DeterministicID.id(of: input, in: kind)
       ?? UUIDText.random()
     if input["id"] == nil || input["id"] == .null || given != nil { input["id"] = .string(id) }
     entities[index].id = id

@@ -17,7 +17,9 @@ extension StorageReader {
       return try rows(where: [field: value], of: kind, limit: 1).first
     case .keyInParent(let value, let field, let parent):
       guard let key = kind.endpointKey else { return nil }
-      return try rows(where: [key: value, field: parent], of: kind, limit: 1).first
+      // The stored form may say more than the caller: a target without port has the default one.
+      let stored = kind.derivedFields?([key: .string(value)])[key]?.string ?? value
+      return try rows(where: [key: stored, field: parent], of: kind, limit: 1).first
     }
   }
 

@@ -93,7 +93,8 @@ struct SQLiteTransaction: StorageTransaction {
   func setParameter(_ name: String, to value: String) throws(EntityError) {
     try attempt {
       try database.cachedStatement(
-        sql: "INSERT INTO parameters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        sql: "INSERT INTO parameters (name, value) VALUES (?, ?) "
+          + "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
       ).execute(arguments: [name, value])
     }
   }

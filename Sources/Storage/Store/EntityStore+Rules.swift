@@ -86,7 +86,8 @@ extension EntityStore {
     var wanted: Set<String> = []
     for name in names {
       guard wanted.insert(name).inserted else { throw refuse("'\(name)' is duplicated") }
-      if let owner = try transaction.rows(where: ["name": name], of: .snis, limit: 1).first?["certificate"]?["id"]?.string {
+      let sni = try transaction.rows(where: ["name": name], of: .snis, limit: 1).first
+      if let owner = sni?["certificate"]?["id"]?.string {
         guard owner == id else { throw refuse("'\(name)' already associated with existing certificate '\(owner)'") }
       }
     }

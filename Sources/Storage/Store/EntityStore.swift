@@ -67,6 +67,8 @@ public final class EntityStore: EntityRepository {
     }
   }
 
+  /// One consistent view of everything that is exported. Its number is that of the last write that it holds, so equal
+  /// configurations have equal numbers and a later one never has a smaller number, also after a restart.
   public func snapshot() async throws(EntityError) -> ConfigSnapshot {
     let kinds = Self.kinds.filter { $0.isExported && rules.allows($0) }
     let (entities, number) = try await backend.read { reader throws(EntityError) in

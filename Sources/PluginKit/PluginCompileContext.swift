@@ -1,0 +1,17 @@
+import Logging
+
+/// What a plugin may know of the snapshot it is compiled for.
+public struct PluginCompileContext: Sendable {
+  public let consumers: ConsumerDirectory
+  /// Where executors report what goes wrong while they run.
+  public let logger: Logger
+
+  public init(consumers: ConsumerDirectory, logger: Logger) {
+    self.consumers = consumers
+    self.logger = logger
+  }
+
+  /// A snapshot without consumers, whose messages go nowhere.
+  public static let empty = PluginCompileContext(
+    consumers: .empty, logger: Logger(label: "plugins", factory: { _ in SwiftLogNoOpLogHandler() }))
+}
