@@ -665,7 +665,7 @@ static int32_t run(slu_host *host, slu_thread thread, int arguments, int32_t *ke
   host->suspended = false;
   host->exiting = false;
   host->depth = 1;
-  slu_guard_enter_thread(&host->guard);
+  slu_guard_begin(&host->guard);
   slu_run_begin(host);
   int status = lua_resume(thread.state, arguments);
   bool was_killed = slu_run_end(host);

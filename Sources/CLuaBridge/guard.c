@@ -9,6 +9,8 @@
 
 // Bytes of the stack that stay free for code that does not check: the VM, the C library, the host's own functions.
 #define STACK_RESERVE (192u * 1024u)
+// Bytes of the stack for functions that call back: some two hundred levels, as many as Lua 5.1 allows.
+#define CALLBACK_STACK (192u * 1024u)
 // Items that may be sorted without a look at the clock.
 #define SORT_UNCHECKED 512
 // Bytes that string.rep may make; LuaJIT's own copies byte by byte.
@@ -29,7 +31,11 @@ void slu_check_stack(lua_State *L) {
   if ((uintptr_t)__builtin_frame_address(0) < slu_guard_of(L)->stack_floor) luaL_error(L, "stack overflow");
 }
 
-void slu_guard_enter_thread(slu_guard *guard) {
+void slu_check_callback(lua_State *L) {
+  if ((uintptr_t)__builtin_frame_address(0) < slu_guard_of(L)->callback_floor) luaL_error(L, "stack overflow");
+}
+
+static void find_floor(slu_guard *guard) {
   uint64_t thread = (uint64_t)pthread_self();
   if (guard->stack_thread == thread) return;
   guard->stack_thread = thread;
@@ -43,6 +49,12 @@ void slu_guard_enter_thread(slu_guard *guard) {
     guard->stack_floor = (uintptr_t)lowest + reserve;
   }
   pthread_attr_destroy(&attributes);
+}
+
+void slu_guard_begin(slu_guard *guard) {
+  find_floor(guard);
+  uintptr_t floor = (uintptr_t)__builtin_frame_address(0) - CALLBACK_STACK;
+  guard->callback_floor = floor > guard->stack_floor ? floor : guard->stack_floor;
 }
 
 // MARK: Sorting
@@ -64,7 +76,7 @@ static int checked_order(lua_State *L) {
 
 // The arguments for the library's own sort.
 static int prepare_sort(lua_State *L) {
-  slu_check_stack(L);
+  slu_check_callback(L);
   if (!lua_istable(L, 1)) return lua_gettop(L);
   if (lua_isnoneornil(L, 2)) {
     if (lua_objlen(L, 1) <= SORT_UNCHECKED) return lua_gettop(L);
@@ -84,8 +96,8 @@ static int prepare_sort(lua_State *L) {
 
 // MARK: Other functions
 
-static int check_stack(lua_State *L) {
-  slu_check_stack(L);
+static int check_callback(lua_State *L) {
+  slu_check_callback(L);
   return 0;
 }
 
@@ -125,14 +137,14 @@ static int string_rep(lua_State *L) {
 
 // Thin covers, so that errors keep the position and the name of the function that the caller used.
 static const char covers[] =
-    "local prepare_sort, check_stack = ...\n"
+    "local prepare_sort, check_callback = ...\n"
     "local sort, resume, create = table.sort, coroutine.resume, coroutine.create\n"
     "local wrap = coroutine.wrap\n"
     "table.sort = function(...) return sort(prepare_sort(...)) end\n"
-    "coroutine.resume = function(...) check_stack() return resume(...) end\n"
+    "coroutine.resume = function(...) check_callback() return resume(...) end\n"
     "coroutine.wrap = function(...)\n"
     "  local continue = wrap(...)\n"
-    "  return function(...) check_stack() return continue(...) end\n"
+    "  return function(...) check_callback() return continue(...) end\n"
     "end\n";
 
 void slu_open_guarded(lua_State *L) {
@@ -143,6 +155,6 @@ void slu_open_guarded(lua_State *L) {
   lua_pop(L, 1);
   if (luaL_loadbufferx(L, covers, sizeof covers - 1, "=[sluice]", "t") != 0) lua_error(L);
   lua_pushcfunction(L, prepare_sort);
-  lua_pushcfunction(L, check_stack);
+  lua_pushcfunction(L, check_callback);
   lua_call(L, 2, 0);
 }

@@ -346,7 +346,7 @@ static int evaluate(lua_State *L) {
 
 static void *run(void *context) {
   inspection *self = context;
-  slu_guard_enter_thread(&self->guard);
+  slu_guard_begin(&self->guard);
   self->result.status = LUA_INSPECT_UNAVAILABLE;
   lua_State *L = lua_newstate(allocate, self);
   if (!L) {

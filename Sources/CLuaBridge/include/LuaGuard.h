@@ -13,7 +13,10 @@ typedef struct slu_guard {
   void (*check)(lua_State *L, struct slu_guard *guard);
   // Lowest address that the stack may reach; 0 for no bound.
   uintptr_t stack_floor;
-  // The thread that the floor belongs to.
+  // The same for code that goes back into Lua. An error unwinds the frames of C one by one, some microseconds each, so
+  // that these have a smaller share than the stack has room for.
+  uintptr_t callback_floor;
+  // The thread that the floors belong to.
   uint64_t stack_thread;
 } slu_guard;
 
@@ -25,12 +28,14 @@ slu_guard *slu_guard_of(lua_State *L);
 // Raises when the run has to end.
 void slu_check(lua_State *L);
 
-// Raises "stack overflow" when the thread's stack comes to its end. To be called wherever C code that Lua calls goes
-// back into Lua, or calls itself.
+// Raises "stack overflow" when the thread's stack comes to its end: for C code that calls itself.
 void slu_check_stack(lua_State *L);
 
-// Sets the floor for the calling thread; cheap if the thread is the same as before.
-void slu_guard_enter_thread(slu_guard *guard);
+// The same for C code that goes back into Lua.
+void slu_check_callback(lua_State *L);
+
+// Sets the floors for a run on the calling thread; cheap if the thread is the same as before.
+void slu_guard_begin(slu_guard *guard);
 
 // Replaces those functions of the standard libraries that could hang or crash the process.
 void slu_open_guarded(lua_State *L);

@@ -38,9 +38,13 @@ enum InspectionSandbox {
       return protect(path, visible)
     end
 
+    local function handled(succeeded, ...)
+      if succeeded then return false, ... end
+      return false, "error in error handling"
+    end
     local function caught(handler, succeeded, ...)
       if succeeded then return true, ... end
-      return false, handler(...)
+      return handled(pcall(handler, ...))
     end
 
     local environment = {
