@@ -537,6 +537,25 @@ int32_t slu_host_keep_result(slu_host *host) {
   return protect(host, keep_result, &op) ? op.result : LUA_NOREF;
 }
 
+static int call_with_result(lua_State *L) {
+  operation *op = lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, op->reference);
+  lua_getfield(L, -1, op->name);
+  lua_pushstring(L, op->first);
+  lua_pushstring(L, op->second);
+  int count = slu_results_push(L, &op->host->call);
+  lua_call(L, 2 + count, 1);
+  op->result = lua_isnil(L, -1) ? LUA_NOREF : luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+int32_t slu_host_call_with_result(slu_host *host, int32_t table, const char *member, const char *first,
+                                  const char *second) {
+  operation op = {.host = host, .reference = table, .name = member, .first = first, .second = second,
+                  .result = LUA_NOREF};
+  return protect(host, call_with_result, &op) ? op.result : LUA_NOREF;
+}
+
 void slu_host_release(slu_host *host, int32_t reference) {
   // Only writes numbers into slots that exist: cannot raise.
   if (reference >= 0) luaL_unref(host->state, LUA_REGISTRYINDEX, reference);

@@ -98,11 +98,18 @@ final class LuaHandler {
     raw = host.raw
     let chunk = try host.load(chunk: plugin.source, named: "@\(plugin.name)/handler.lua", plugin: plugin.name)
     defer { host.release(chunk) }
-    table = try host.evaluate(chunk, plugin: plugin.name)
+    let table = try host.evaluate(chunk, plugin: plugin.name)
     guard table != luaNoReference else {
       throw PluginCompileError(plugin: plugin.name, reason: "the handler does not return a table")
     }
-    let table = table
+    self.table = table
+    functions = Phase.allCases.map { host.function($0.name, of: table) }
+  }
+
+  /// - Parameter table: Reference of a table with functions by the names of phases; released with this.
+  init(table: Int32, on host: LuaHost) {
+    raw = host.raw
+    self.table = table
     functions = Phase.allCases.map { host.function($0.name, of: table) }
   }
 

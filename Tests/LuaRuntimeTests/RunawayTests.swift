@@ -199,7 +199,10 @@ import Testing
       end}
       """)
     let first = try #require(fixture.host)
-    #expect(hoarder.run(.access, fixture.request()).name == "failed")
+    // Each call ends at the limit of memory, or before that at the limit of time.
+    for _ in 0..<50 where fixture.host != nil {
+      #expect(hoarder.run(.access, fixture.request()).name == "failed")
+    }
     #expect(fixture.host == nil)
     #expect(fixture.log.all.contains { $0.line.contains("is replaced") })
     #expect(try fixture.answers("answer(1 + 1)") == ["2"])

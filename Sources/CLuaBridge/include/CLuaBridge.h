@@ -213,6 +213,10 @@ int32_t slu_host_run_trusted(slu_host *host, const char *name, const char *text,
 // Calls a member of a kept table with up to two strings and keeps the result. LUA_NOREF on failure.
 int32_t slu_host_call_member(slu_host *host, int32_t table, const char *member, const char *first, const char *second);
 
+// The same with what the results of host->call describe as further arguments.
+int32_t slu_host_call_with_result(slu_host *host, int32_t table, const char *member, const char *first,
+                                  const char *second);
+
 // Compiles a text chunk with the given environment and keeps the function. LUA_NOREF on failure.
 int32_t slu_host_load(slu_host *host, int32_t environment, const char *name, const char *text, size_t length);
 

@@ -47,7 +47,7 @@ struct GatewayParts: Sendable {
   /// The rules by which entities are validated on a node with these settings.
   static func rules(settings: GatewaySettings, inspector: LuaPluginInspector) -> StoreRules {
     StoreRules(
-      bundled: BundledPlugins.all.map(\.description), inspector: inspector,
+      bundled: BundledPlugins.all.map(\.description) + LuaBundledPlugins.descriptions, inspector: inspector,
       isStreamingEnabled: settings.customPluginStreamingEnabled,
       checkCondition: { source in
         do throws(ConditionSyntaxError) {
@@ -118,7 +118,9 @@ struct GatewayParts: Sendable {
   }
 
   private var luaSettings: LuaRuntime.LuaSettings {
-    LuaRuntime.LuaSettings(bodyBufferSize: settings.clientBodyBufferSize, logSink: LoggerLuaLogSink(logger))
+    LuaRuntime.LuaSettings(
+      sandbox: SandboxMode(settings.untrustedLua), bodyBufferSize: settings.clientBodyBufferSize,
+      logSink: LoggerLuaLogSink(logger))
   }
 
   func drain(_ proxy: ProxyServer) async {
@@ -141,7 +143,8 @@ struct GatewayParts: Sendable {
 
   private var bundledVersions: [String: String] {
     Dictionary(
-      BundledPlugins.all.map { ($0.name, $0.description.version) }, uniquingKeysWith: { first, _ in first })
+      (BundledPlugins.all.map(\.description) + LuaBundledPlugins.descriptions).map { ($0.name, $0.version) },
+      uniquingKeysWith: { first, _ in first })
   }
 
   func startControlPlane(directory: any DataPlaneDirectory) async throws -> ControlPlaneServer {
@@ -212,5 +215,18 @@ struct GatewayParts: Sendable {
         listeners.add(address.tls == nil ? kind : "\(kind)_ssl", host: address.host, port: address.port)
       })
     try await api.run()
+  }
+}
+
+extension SandboxMode {
+  /// Kong compatibility: its older mode `sandbox` is `lax` here; its two lists of names are not read.
+  fileprivate init(_ setting: UntrustedLua) {
+    self =
+      switch setting {
+      case .off: .off
+      case .strict: .strict
+      case .lax, .sandbox: .lax
+      case .on: .on
+      }
   }
 }

@@ -18,7 +18,7 @@ struct PluginRegistryBuilder: Sendable {
   }
 
   func registry(for snapshot: ConfigSnapshot) throws(Problem) -> PluginRegistry {
-    var definitions = BundledPlugins.all
+    var definitions = BundledPlugins.all + LuaBundledPlugins.all(settings: luaSettings)
     if isStreamingEnabled {
       for entity in snapshot["custom_plugins"] { definitions.append(try streamed(entity)) }
     }

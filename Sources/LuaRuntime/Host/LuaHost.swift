@@ -114,12 +114,13 @@ public final class LuaHost {
 
   // MARK: Loading
 
+  static let sandboxIsOff =
+    "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'"
+
   /// Makes an environment of its own and loads a chunk into it; gives the reference of the chunk's function.
   func load(chunk text: String, named name: String, plugin: String) throws(PluginCompileError) -> Int32 {
     guard settings.sandbox != .off else {
-      throw PluginCompileError(
-        plugin: plugin,
-        reason: "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'")
+      throw PluginCompileError(plugin: plugin, reason: Self.sandboxIsOff)
     }
     let environment = slu_host_call_member(raw, prelude, "environment", settings.sandbox.rawValue, plugin)
     guard environment != luaNoReference else {
@@ -132,6 +133,18 @@ public final class LuaHost {
       throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
     }
     return function
+  }
+
+  /// Compiles the Lua texts of each phase in one environment; gives the reference of a table with one function per
+  /// phase, which runs its texts in order.
+  func load(functions phases: [String: JSONValue], plugin: String) throws(PluginCompileError) -> Int32 {
+    slu_clear_results(callMemory)
+    LuaCall(raw: callMemory, host: self).returns(.object(phases))
+    let table = slu_host_call_with_result(raw, prelude, "functions", settings.sandbox.rawValue, plugin)
+    guard table != luaNoReference else {
+      throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
+    }
+    return table
   }
 
   /// Runs a loaded chunk once, outside of any request, and keeps what it returns if that is a table or function.

@@ -153,6 +153,41 @@ enum LuaPrelude {
       return env
     end
 
-    return {environment = environment}
+    -- The functions of serverless plugins: by phase, one that runs the texts of the phase in order. A text that returns
+    -- a function is run once; from then on its function runs in its place.
+    local function sequence(texts, base)
+      local chunks, handlers, count = {}, {}, #texts
+      for i = 1, count do
+        local own = copy(base)
+        own._G = own
+        local chunk, failure = N.compile(texts[i], texts[i], own)
+        if not chunk then error(failure, 0) end
+        chunks[i] = chunk
+      end
+      return function()
+        for i = 1, count do
+          local handler = handlers[i]
+          if handler then
+            handler()
+          else
+            local returned = chunks[i]()
+            if type(returned) == "function" then
+              handlers[i] = returned
+              returned()
+            else
+              handlers[i] = chunks[i]
+            end
+          end
+        end
+      end
+    end
+
+    local function functions(mode, plugin, phases)
+      local base, made = environment(mode, plugin), {}
+      for phase, texts in pairs(phases) do made[phase] = sequence(texts, base) end
+      return made
+    end
+
+    return {environment = environment, functions = functions}
     """#
 }
