@@ -24,33 +24,37 @@ extension LiveProcessTests {
         await withTaskGroup(of: Void.self) { group in
           for writer in 0..<2 {
             group.addTask {
-              guard let connection = try? SocketConnection(port: port, timeout: 5) else { return }
-              var last: String?
-              for number in 0..<10_000 {
-                let name = "c-\(round)-\(writer)-\(number)"
-                do {
-                  let answer = try connection.exchange(
-                    "POST", "/consumers", headers: [("Content-Type", "application/json")],
-                    body: Array("{\"username\":\"\(name)\"}".utf8))
-                  guard answer.status == 201 else { return }
-                  kept.state.withLock { _ = $0.created.insert(name) }
-                  // Every third one goes again: an acknowledged deletion must survive as well.
-                  if number % 3 == 2, let gone = last {
-                    kept.state.withLock { _ = $0.deleting.insert(gone) }
-                    guard try connection.exchange("DELETE", "/consumers/\(gone)").status == 204 else { return }
-                    kept.state.withLock { _ = $0.deleted.insert(gone) }
+              await onThread {
+                guard let connection = try? SocketConnection(port: port, timeout: 5) else { return }
+                var last: String?
+                for number in 0..<10_000 {
+                  let name = "c-\(round)-\(writer)-\(number)"
+                  do {
+                    let answer = try connection.exchange(
+                      "POST", "/consumers", headers: [("Content-Type", "application/json")],
+                      body: Array("{\"username\":\"\(name)\"}".utf8))
+                    guard answer.status == 201 else { return }
+                    kept.state.withLock { _ = $0.created.insert(name) }
+                    // Every third one goes again: an acknowledged deletion must survive as well.
+                    if number % 3 == 2, let gone = last {
+                      kept.state.withLock { _ = $0.deleting.insert(gone) }
+                      guard try connection.exchange("DELETE", "/consumers/\(gone)").status == 204 else { return }
+                      kept.state.withLock { _ = $0.deleted.insert(gone) }
+                    }
+                    last = name
+                  } catch {
+                    return
                   }
-                  last = name
-                } catch {
-                  return
                 }
               }
             }
           }
-          let delay = UInt64.random(in: 2...30, using: &random)
+          let microseconds = UInt32.random(in: 2_000...40_000, using: &random)
           group.addTask {
-            try? await Task.sleep(for: .milliseconds(delay))
-            kill(processID, SIGKILL)
+            await onThread {
+              usleep(microseconds)
+              kill(processID, SIGKILL)
+            }
           }
         }
         gateway.kill()

@@ -21,7 +21,8 @@ extension LiveProcessTests {
           "POST", "/custom-plugins",
           json: [
             "name": .string(name),
-            "schema": .string("return { name = '\(name)', fields = { { config = { type = 'record', fields = {} } } } }"),
+            "schema": .string(
+              "return { name = '\(name)', fields = { { config = { type = 'record', fields = {} } } } }"),
             "handler": .string(
               """
               local Handler = { PRIORITY = \(1000 + number), VERSION = "1.0.\(number)" }
@@ -87,12 +88,7 @@ final class Load: Sendable {
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<connections {
         group.addTask {
-          await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-              self.drive()
-              continuation.resume()
-            }
-          }
+          await onThread { self.drive() }
         }
       }
     }
