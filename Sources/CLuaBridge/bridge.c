@@ -69,6 +69,7 @@ static void set_error_from(slu_host *host, lua_State *L, int index) {
 
 // Runs `operation` protected; on failure the message is kept in the host.
 static bool protect(slu_host *host, lua_CFunction operation, void *argument) {
+  if (host->depth == 0) slu_guard_begin(&host->guard);
   int top = lua_gettop(host->state);
   int status = lua_cpcall(host->state, operation, argument);
   if (status != 0) {
