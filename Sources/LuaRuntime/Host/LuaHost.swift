@@ -222,12 +222,16 @@ public final class LuaHost {
     raw.pointee.phase = UInt32(phase.rawValue)
     raw.pointee.phase_name = phaseNames[Int(phase.rawValue)]
     raw.pointee.plugin_key = Double(key)
-    raw.pointee.request_reference = (context?.scriptState as? LuaRequestState)?.reference ?? luaNoReference
+    raw.pointee.request_reference = luaNoReference
+    if let state = context?.scriptState as? LuaRequestState, state.host === self {
+      raw.pointee.request_reference = state.reference
+    }
   }
 
   /// What plugins keep for a request; made at its first use.
   func requestState(of context: RequestContext) -> LuaRequestState {
-    if let state = context.scriptState as? LuaRequestState { return state }
+    // What was kept in a state that is lost meanwhile is lost with it.
+    if let state = context.scriptState as? LuaRequestState, state.host === self { return state }
     let state = LuaRequestState(self)
     context.scriptState = state
     return state
@@ -282,6 +286,7 @@ public final class LuaHost {
       default:
         logFailure(plugin: plugin, phase: phase)
         leave()
+        giveUpIfFull(on: context.loop)
         return .failed
       }
     }
