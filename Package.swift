@@ -80,7 +80,14 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: settings),
-    .target(name: "BundledPlugins", dependencies: ["PluginKit", "EntityModel"], swiftSettings: settings),
+    .target(
+      name: "BundledPlugins",
+      dependencies: [
+        "PluginKit", "EntityModel", "Expressions",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
     .target(
       name: "Proxy",
       dependencies: [
@@ -159,6 +166,9 @@ let package = Package(
       name: "LuaRuntimeTests",
       dependencies: ["LuaRuntime", .product(name: "NIOEmbedded", package: "swift-nio")],
       swiftSettings: settings),
+    .testTarget(
+      name: "BundledPluginsTests",
+      dependencies: ["BundledPlugins", .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: settings),
     .testTarget(
       name: "ProxyTests",
       dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],

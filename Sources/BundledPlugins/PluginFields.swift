@@ -41,9 +41,12 @@ enum PluginFields {
     FieldSchema.boolean.asRequired().defaulting(to: .bool(value)).described(description)
   }
 
-  /// A list that is empty unless given.
-  static func list(of element: FieldSchema, _ description: String) -> FieldSchema {
-    FieldSchema.array(of: element).asRequired().defaulting(to: .array([])).described(description)
+  /// Further fields of log entries, each by a chunk of Lua that returns its value.
+  static var customFieldsByLua: FieldSchema {
+    FieldSchema.map(
+      FieldSchema.string.checked(by: .lengthAtLeast(1)),
+      FieldSchema.string.checked(by: .lengthAtLeast(1), .custom("lua_code", CustomLogFields.violation))
+    ).described("Fields to add to log entries, by the Lua that returns their values.")
   }
 }
 

@@ -5,6 +5,15 @@
 
 #include "internal.h"
 
+// Bytes of an error's message and of its traceback that are kept.
+#define MESSAGE_LIMIT 4096
+#define TRACEBACK_LIMIT 8192
+// A block may take this part of the memory, and 1 MiB in any case.
+#define BLOCK_SHARE 4
+#define SMALL_BLOCK (1u << 20)
+// Nodes for argument tables that stay after a run.
+#define NODES_KEPT 65536u
+
 // MARK: Memory
 
 static void *allocate(void *context, void *memory, size_t old_size, size_t new_size) {
@@ -14,7 +23,11 @@ static void *allocate(void *context, void *memory, size_t old_size, size_t new_s
     free(memory);
     return NULL;
   }
-  if (new_size > old_size && host->memory_used + (new_size - old_size) > host->memory_limit) return NULL;
+  if (new_size > old_size) {
+    if (host->memory_used + (new_size - old_size) > host->memory_limit) return NULL;
+    // One huge string keeps the processor longer than any check could allow.
+    if (new_size > host->memory_limit / BLOCK_SHARE && new_size > SMALL_BLOCK) return NULL;
+  }
   void *result = realloc(memory, new_size);
   if (result == NULL) return NULL;
   host->memory_used += new_size;
@@ -23,6 +36,7 @@ static void *allocate(void *context, void *memory, size_t old_size, size_t new_s
 }
 
 static void set_error(slu_host *host, const char *message, size_t length) {
+  if (length > MESSAGE_LIMIT) length = MESSAGE_LIMIT;
   host->error_message = slu_grow(host->error_message, length + 1);
   memcpy(host->error_message, message, length);
   host->error_message[length] = 0;
@@ -30,6 +44,7 @@ static void set_error(slu_host *host, const char *message, size_t length) {
 }
 
 static void set_traceback(slu_host *host, const char *text, size_t length) {
+  if (length > TRACEBACK_LIMIT) length = TRACEBACK_LIMIT;
   host->error_traceback = slu_grow(host->error_traceback, length + 1);
   if (length > 0) memcpy(host->error_traceback, text, length);
   host->error_traceback[length] = 0;
@@ -54,6 +69,7 @@ static void set_error_from(slu_host *host, lua_State *L, int index) {
 
 // Runs `operation` protected; on failure the message is kept in the host.
 static bool protect(slu_host *host, lua_CFunction operation, void *argument) {
+  if (host->depth == 0) slu_guard_begin(&host->guard);
   int top = lua_gettop(host->state);
   int status = lua_cpcall(host->state, operation, argument);
   if (status != 0) {
@@ -184,6 +200,7 @@ static int call_function(lua_State *L) {
   const slu_function *function = lua_touserdata(L, lua_upvalueindex(1));
   slu_host *host = function->host;
   slu_call *call = &host->call;
+  slu_check_stack(L);
   if (function->phases != 0 && (function->phases & (1u << host->phase)) == 0) {
     lua_pushfstring(L, "function cannot be called in %s phase (only in: %s)", host->phase_name,
                     function->phase_names);
@@ -217,6 +234,10 @@ static int call_function(lua_State *L) {
       slu_results_push(L, call);
       return lua_error(L);
     case SLU_SUSPEND:
+      if (!lua_isyieldable(L)) {
+        lua_pushliteral(L, "attempt to yield across C-call boundary");
+        return slu_raise(L);
+      }
       host->suspended = true;
       return lua_yield(L, 0);
     default: return leave(L, host);
@@ -338,8 +359,15 @@ static const luaL_Reg natives[] = {
 
 // MARK: Hosts
 
+// The check of C code that Lua calls: the signal that ends a run may have come meanwhile.
+static void check_run(lua_State *L, slu_guard *guard) {
+  slu_host *host = (slu_host *)guard;
+  if (*(volatile int32_t *)&host->abort != SLU_ABORT_NONE) luaL_error(L, "execution aborted");
+}
+
 static int open_state(lua_State *L) {
   luaL_openlibs(L);
+  slu_open_guarded(L);
   slu_json_setup(L);
   return 0;
 }
@@ -352,6 +380,7 @@ slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit
   host->callback = callback;
   host->memory_limit = memory_limit;
   host->cpu_limit_nanoseconds = cpu_limit_nanoseconds;
+  host->guard.check = check_run;
   host->request_reference = LUA_NOREF;
   host->running.reference = LUA_NOREF;
   host->phase_name = "init_worker";
@@ -642,15 +671,29 @@ static int keep_first(lua_State *L) {
   return 0;
 }
 
+// Gives back what one call with huge arguments needed.
+static void release_scratch(slu_host *host) {
+  if (host->call.node_capacity > NODES_KEPT) {
+    free(host->call.nodes);
+    host->call.nodes = NULL;
+    host->call.node_capacity = 0;
+    host->call.node_count = 0;
+  }
+  slu_json_release();
+}
+
 static int32_t run(slu_host *host, slu_thread thread, int arguments, int32_t *keep) {
   host->running = thread;
   host->suspended = false;
   host->exiting = false;
   host->depth = 1;
+  slu_guard_begin(&host->guard);
   slu_run_begin(host);
   int status = lua_resume(thread.state, arguments);
   bool was_killed = slu_run_end(host);
   host->depth = 0;
+  host->abort = SLU_ABORT_NONE;
+  release_scratch(host);
 
   if (was_killed) {
     int32_t result = fail(host, thread, true);

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "LuaInspect.h"
 
+#include "LuaGuard.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <luajit.h>
@@ -18,6 +20,8 @@
 #define MESSAGE_LIMIT 2000
 
 typedef struct {
+  // First, because the allocator's context is found as a guard.
+  slu_guard guard;
   const lua_inspect_request *request;
   lua_inspect_result result;
   size_t memory_used;
@@ -81,6 +85,15 @@ static void check_time(lua_State *L, lua_Debug *activation) {
     lua_sethook(L, check_time, LUA_MASKCOUNT, 1);
   }
   luaL_error(L, "time limit exceeded");
+}
+
+// The check of C code that the chunk calls.
+static void check_chunk(lua_State *L, slu_guard *guard) {
+  inspection *self = (inspection *)guard;
+  lua_Debug activation;
+  if (!self->timed_out && !is_time_over(self)) return;
+  if (!lua_getstack(L, 1, &activation)) luaL_error(L, "time limit exceeded");
+  check_time(L, &activation);
 }
 
 // Reserves room in the buffer; false if there is no memory.
@@ -280,6 +293,7 @@ static int evaluate(lua_State *L) {
   const lua_inspect_request *request = self->request;
   lua_settop(L, 0);
   luaL_openlibs(L);
+  slu_open_guarded(L);
   luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 
   if (luaL_loadbufferx(L, request->bootstrap, request->bootstrap_length, "=sandbox", "t")) return lua_error(L);
@@ -311,7 +325,9 @@ static int evaluate(lua_State *L) {
   self->started_processor = now_nanoseconds(CLOCK_THREAD_CPUTIME_ID);
   // LuaJIT keeps one hook for all coroutines of a state.
   lua_sethook(L, check_time, LUA_MASKCOUNT, HOOK_INTERVAL);
+  self->guard.check = check_chunk;
   code = lua_pcall(L, 0, 1, 0);
+  self->guard.check = NULL;
   lua_sethook(L, NULL, 0, 0);
 
   if (self->timed_out) {
@@ -330,6 +346,7 @@ static int evaluate(lua_State *L) {
 
 static void *run(void *context) {
   inspection *self = context;
+  slu_guard_begin(&self->guard);
   self->result.status = LUA_INSPECT_UNAVAILABLE;
   lua_State *L = lua_newstate(allocate, self);
   if (!L) {

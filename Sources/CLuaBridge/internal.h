@@ -31,6 +31,8 @@ void slu_json_setup(lua_State *L);
 int slu_json_new_instance(lua_State *L);
 // Encodes the value at `index` for host code; raises what cannot be encoded.
 const char *slu_json_encode(lua_State *L, int index, size_t *length);
+// Gives back what the last encoding left, if it is much.
+void slu_json_release(void);
 // Pushes the metatable that marks arrays.
 void slu_push_array_metatable(lua_State *L);
 bool slu_is_array(lua_State *L, int index);

@@ -10,7 +10,7 @@
 
 #define ARRAY_METATABLE "sluice.array_mt"
 #define EMPTY_ARRAY_METATABLE "sluice.empty_array_mt"
-#define MAXIMUM_OUTPUT (256u << 20)
+#define MAXIMUM_OUTPUT (64u << 20)
 
 typedef struct json_settings {
   int encode_depth;
@@ -40,6 +40,14 @@ static const json_settings default_settings = {
 // Address that stands for an empty array.
 static char empty_array;
 static __thread slu_buffer output;
+// Values until the next look at the clock.
+static __thread int fuel;
+
+static inline void count_value(lua_State *L) {
+  if (--fuel > 0) return;
+  fuel = SLU_CHECK_INTERVAL;
+  slu_check(L);
+}
 
 void slu_push_array_metatable(lua_State *L) { lua_getfield(L, LUA_REGISTRYINDEX, ARRAY_METATABLE); }
 
@@ -120,6 +128,7 @@ static long list_length(lua_State *L, int index, const json_settings *settings) 
   long items = 0;
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
+    count_value(L);
     if (lua_type(L, -2) == LUA_TNUMBER) {
       double key = lua_tonumber(L, -2);
       if (key >= 1 && floor(key) == key && key < 2147483647.0) {
@@ -156,6 +165,7 @@ static void append_list(lua_State *L, int index, long length, const json_setting
 static void append_table(lua_State *L, int index, const json_settings *settings, int depth) {
   if (depth > settings->encode_depth) luaL_error(L, "Cannot serialise, excessive depth (%d)", depth);
   luaL_checkstack(L, 8, "Cannot serialise, excessive depth");
+  slu_check_stack(L);
   if (lua_getmetatable(L, index)) {
     bool is_array = has_metatable(L, index, ARRAY_METATABLE);
     bool is_empty_array = !is_array && has_metatable(L, index, EMPTY_ARRAY_METATABLE);
@@ -194,6 +204,7 @@ static void append_table(lua_State *L, int index, const json_settings *settings,
 }
 
 static void append_value(lua_State *L, int index, const json_settings *settings, int depth) {
+  count_value(L);
   switch (lua_type(L, index)) {
     case LUA_TNIL: append_text(L, "null"); break;
     case LUA_TBOOLEAN: append_text(L, lua_toboolean(L, index) ? "true" : "false"); break;
@@ -220,6 +231,10 @@ static void begin_output(void) {
     free(output.bytes);
     output = (slu_buffer){0};
   }
+}
+
+void slu_json_release(void) {
+  if (output.capacity > (1u << 20)) begin_output();
 }
 
 const char *slu_json_encode(lua_State *L, int index, size_t *length) {
@@ -419,6 +434,7 @@ static void enter(lua_State *L, json_reader *reader) {
     luaL_error(L, "Found too many nested data structures (%d) at character %d", reader->depth, (int)reader->place + 1);
   }
   luaL_checkstack(L, 8, "Found too many nested data structures");
+  slu_check_stack(L);
   reader->place++;
 }
 
@@ -482,6 +498,7 @@ static bool take_word(json_reader *reader, const char *word) {
 }
 
 static void read_value(lua_State *L, json_reader *reader) {
+  count_value(L);
   skip_space(reader);
   if (reader->place >= reader->length) refuse(L, reader, "value");
   switch (reader->text[reader->place]) {

@@ -76,6 +76,7 @@ void slu_clear_results(slu_call *call) {
 // MARK: Reading
 
 static slu_value *next_node(lua_State *L, slu_call *call) {
+  if (call->node_count % SLU_CHECK_INTERVAL == SLU_CHECK_INTERVAL - 1) slu_check(L);
   if (call->node_count >= MAXIMUM_NODES) luaL_error(L, "table is too large");
   if (call->node_count == call->node_capacity) {
     call->node_capacity = call->node_capacity ? call->node_capacity * 2 : 64;

@@ -31,5 +31,6 @@ public enum ClusterCertificateFiles {
 public enum ReferencePages {
   public static var configuration: String { GatewaySettings.referenceMarkdown() }
   public static var adminAPI: String { AdminEndpoints.referenceMarkdown() }
+  public static var plugins: String { PluginReference(definitions: GatewayParts.bundledPlugins).markdown() }
   public static var pluginAPI: String { LuaRuntime.referenceMarkdown() }
 }

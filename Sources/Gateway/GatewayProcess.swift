@@ -64,10 +64,14 @@ public struct GatewayProcess: Sendable {
   }
 
   private func runControlPlane(_ parts: GatewayParts) async throws {
-    let store = try parts.openStore()
-    let server = try await parts.startControlPlane()
+    let backend = try parts.openBackend()
+    let store = EntityStore(backend: backend, rules: parts.rules)
+    let directory = try await StoredDataPlaneDirectory(
+      store: DataPlaneStore(backend: backend, purgeDelay: settings.clusterDataPlanePurgeDelay), logger: parts.logger)
+    let server = try await parts.startControlPlane(directory: directory)
     let node = GatewayNode(parts: parts, proxy: nil, backing: .database(store), controlPlane: server)
     try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { await directory.writeRows() }
       group.addTask {
         await follow(store, parts) { snapshot in
           let payload = HybridPayload.encode(snapshot)

@@ -69,6 +69,7 @@ final class LuaExecutor: PluginExecutor {
         try prepare(on: context.loop)
       } catch {
         plugin.settings.logSink.write(.err, line: "[kong] \(error)", requestID: context.requestID)
+        (context.loop.scriptHost as? LuaHost)?.giveUpIfFull(on: context.loop)
         return .failed
       }
       guard let host = context.loop.scriptHost as? LuaHost, let loaded = host.instance(key) else { return .failed }

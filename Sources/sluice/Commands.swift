@@ -167,16 +167,17 @@ struct Reference: ParsableCommand {
     abstract: "Print a reference page made from the declarations in the program.")
 
   enum Page: String, ExpressibleByArgument, CaseIterable {
-    case configuration, pdk, adminAPI = "admin-api"
+    case configuration, pdk, plugins, adminAPI = "admin-api"
   }
 
-  @Argument(help: "configuration, pdk or admin-api.")
+  @Argument(help: "configuration, pdk, plugins or admin-api.")
   var page: Page
 
   func run() {
     switch page {
     case .configuration: print(ReferencePages.configuration, terminator: "")
     case .pdk: print(ReferencePages.pluginAPI, terminator: "")
+    case .plugins: print(ReferencePages.plugins, terminator: "")
     case .adminAPI: print(ReferencePages.adminAPI, terminator: "")
     }
   }

@@ -15,6 +15,11 @@ struct RobustnessTests {
     "consumer_groups": ["name": "a"], "upstreams": ["name": "a"], "plugins": ["name": "request-transformer"],
     "custom_plugins": ["name": "a", "schema": "x", "handler": "x"], "cloned_plugins": ["name": "a", "ref": "acl"],
     "acls": ["group": "a", "consumer": ["id": "99999999-9999-4999-8999-999999999999"]],
+    "keyauth_credentials": ["consumer": ["id": "99999999-9999-4999-8999-999999999999"]],
+    "consumer_group_consumers": [
+      "consumer": ["id": "99999999-9999-4999-8999-999999999999"],
+      "consumer_group": ["id": "99999999-9999-4999-8999-999999999999"],
+    ],
     "targets": ["target": "a", "upstream": ["id": "99999999-9999-4999-8999-999999999999"]],
     "snis": ["name": "a", "certificate": ["id": "99999999-9999-4999-8999-999999999999"]],
     "certificates": ["cert": .string(CertificateFixtures.leaf), "key": .string(CertificateFixtures.leafKey)],

@@ -128,3 +128,10 @@ public func eventually(within seconds: Double = 10, _ question: () throws -> Boo
   }
   return (try? question()) == true
 }
+
+/// Runs blocking work on a thread of its own, so that it does not hold up other tasks.
+public func onThread<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
+  await withCheckedContinuation { continuation in
+    Thread.detachNewThread { continuation.resume(returning: work()) }
+  }
+}

@@ -89,7 +89,7 @@ final class Cluster {
   }
 
   func reflected(_ path: String) throws -> String {
-    try dataPlane.proxy.send("POST", path, body: StreamedPluginGuideTests.sentence).text
+    try dataPlane.proxy.send("POST", path, body: LiveProcessTests.StreamedPluginGuideTests.sentence).text
   }
 }
 

@@ -2,39 +2,41 @@ import Foundation
 import GatewayTesting
 import Testing
 
-/// Recorded behaviour of Kong, replayed where the recordings lie beside the checkout.
-@Suite struct ConformanceTests {
-  static let replay = Program.packageFolder + "/../shared/conformance/replay"
-  static var isPresent: Bool { FileManager.default.fileExists(atPath: replay) }
+extension LiveProcessTests {
+  /// Recorded behaviour of Kong, replayed where the recordings lie beside the checkout.
+  @Suite struct ConformanceTests {
+    static let replay = Program.packageFolder + "/../shared/conformance/replay"
+    static var isPresent: Bool { FileManager.default.fileExists(atPath: replay) }
 
-  /// Share of the cases of a group that agree, in percent.
-  private func agreement(_ arguments: [String]) throws -> (percent: Double, output: String) {
-    let program = try Program.run("/usr/bin/env", ["python3", Self.replay] + arguments)
-    let line = program.output.split(separator: "\n").last ?? ""
-    let numbers = line.split(separator: " ").compactMap { Double($0.filter(\.isNumber)) }
-    guard numbers.count >= 2, numbers[0] + numbers[1] > 0 else { return (0, program.output + program.errors) }
-    return (100 * numbers[0] / (numbers[0] + numbers[1]), program.output)
-  }
+    /// Share of the cases of a group that agree, in percent.
+    private func agreement(_ arguments: [String]) throws -> (percent: Double, output: String) {
+      let program = try Program.run("/usr/bin/env", ["python3", Self.replay] + arguments)
+      let line = program.output.split(separator: "\n").last ?? ""
+      let numbers = line.split(separator: " ").compactMap { Double($0.filter(\.isNumber)) }
+      guard numbers.count >= 2, numbers[0] + numbers[1] > 0 else { return (0, program.output + program.errors) }
+      return (100 * numbers[0] / (numbers[0] + numbers[1]), program.output)
+    }
 
-  @Test(
-    "routing answers as recorded", .enabled(if: isPresent),
-    arguments: [
-      "routing-smoke", "routing-match", "routing-paths", "routing-strip", "routing-proxy", "routing-errors",
-    ])
-  func routing(_ group: String) throws {
-    let gateway = try LiveGateway(["database": "off", "untrusted_lua": "on"])
-    let result = try agreement([
-      "--proxy", "\(gateway.port("proxy"))", "--admin", "\(gateway.port("admin"))", group,
-    ])
-    #expect(result.percent >= 95, "\(result.output)")
-  }
+    @Test(
+      "routing answers as recorded", .enabled(if: isPresent),
+      arguments: [
+        "routing-smoke", "routing-match", "routing-paths", "routing-strip", "routing-proxy", "routing-errors",
+      ])
+    func routing(_ group: String) throws {
+      let gateway = try LiveGateway(["database": "off", "untrusted_lua": "on"])
+      let result = try agreement([
+        "--proxy", "\(gateway.port("proxy"))", "--admin", "\(gateway.port("admin"))", group,
+      ])
+      #expect(result.percent >= 95, "\(result.output)")
+    }
 
-  @Test(
-    "the Admin API answers as recorded", .enabled(if: isPresent),
-    arguments: ["admin-services", "admin-consumers", "admin-errors", "admin-paging"])
-  func admin(_ group: String) throws {
-    let gateway = try LiveGateway(["untrusted_lua": "on"])
-    let result = try agreement(["--admin", "\(gateway.port("admin"))", group])
-    #expect(result.percent >= 95, "\(result.output)")
+    @Test(
+      "the Admin API answers as recorded", .enabled(if: isPresent),
+      arguments: ["admin-services", "admin-consumers", "admin-errors", "admin-paging"])
+    func admin(_ group: String) throws {
+      let gateway = try LiveGateway(["untrusted_lua": "on"])
+      let result = try agreement(["--admin", "\(gateway.port("admin"))", group])
+      #expect(result.percent >= 95, "\(result.output)")
+    }
   }
 }

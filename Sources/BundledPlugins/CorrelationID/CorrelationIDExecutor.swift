@@ -29,17 +29,27 @@ final class CorrelationIDExecutor: PluginExecutor {
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
     switch phase {
     case .access:
-      if (context.requestHeaders.first(headerName) ?? "").isEmpty {
-        context.requestHeaders.set(headerName, makeIdentifier(context))
+      var identifier = context.requestHeaders.first(headerName) ?? ""
+      if identifier.isEmpty {
+        identifier = makeIdentifier(context)
+        context.requestHeaders.set(headerName, identifier)
       }
+      if echoesDownstream { context.pluginStates[self, as: Identifier.self] = Identifier(identifier) }
     case .headerFilter where echoesDownstream:
       // Access may not have run (no route, an earlier exit): then the client still gets an identifier.
-      let identifier = context.requestHeaders.first(headerName) ?? makeIdentifier(context)
-      context.response.headers.set(headerName, identifier)
+      let known = context.pluginStates[self, as: Identifier.self]?.text ?? context.requestHeaders.first(headerName)
+      context.response.headers.set(headerName, known ?? makeIdentifier(context))
     default:
       break
     }
     return .finished
+  }
+
+  /// What access found or made: plugins after it may have changed the request's header.
+  private final class Identifier {
+    let text: String
+
+    init(_ text: String) { self.text = text }
   }
 
   private func makeIdentifier(_ context: RequestContext) -> String {

@@ -39,7 +39,8 @@ enum KeyAuth {
     ]))
 
   private static func ownScope(_ value: JSONValue) -> String? {
-    value.string == "realm" ? "consumers of other realms are not available; use 'cp', the consumers of this gateway" : nil
+    guard value.string == "realm" else { return nil }
+    return "consumers of other realms are not available; use 'cp', the consumers of this gateway"
   }
 
   private static func noPrincipals(_ value: JSONValue) -> String? {

@@ -41,7 +41,7 @@ enum RequestTermination {
       return RequestTerminationExecutor(
         status: status, message: config.text("message"),
         content: config.text("body").map { body in
-          (ByteBuffer(string: body), config.text("content_type") ?? "application/json; charset=utf-8")
+          (ByteBuffer(string: body), config.text("content_type"))
         }, echoes: config.flag("echo"), trigger: config.text("trigger"))
     }
   }
@@ -51,7 +51,8 @@ struct RequestTerminationExecutor: PluginExecutor {
   let phases = PhaseSet(.access)
   let status: Int
   let message: String?
-  let content: (body: ByteBuffer, type: String)?
+  /// A body without type is sent without one.
+  let content: (body: ByteBuffer, type: String?)?
   let echoes: Bool
   let trigger: String?
 
@@ -71,12 +72,27 @@ struct RequestTerminationExecutor: PluginExecutor {
     }
     if let content {
       context.earlyResponse = EarlyResponse(
-        status: status, body: content.body, headers: [("Content-Type", content.type)])
+        status: status, body: content.body, headers: content.type.map { [("Content-Type", $0)] } ?? [])
     } else {
-      context.refuse(status, message)
+      context.earlyResponse = plainAnswer
     }
     return .finished
   }
+
+  /// The message in JSON, whatever the client accepts.
+  private var plainAnswer: EarlyResponse {
+    if status == 204 || status == 304 { return EarlyResponse(status: status) }
+    let text = message ?? Self.defaultMessages[status]
+    let document: JSONValue = text.map { ["message": .string($0)] } ?? [:]
+    return EarlyResponse(
+      status: status, body: ByteBuffer(bytes: document.serialized()),
+      headers: [("Content-Type", "application/json; charset=utf-8")])
+  }
+
+  private static let defaultMessages = [
+    401: "Unauthorized", 404: "Not found", 405: "Method not allowed", 500: "An unexpected error occurred",
+    502: "Bad Gateway", 503: "Service unavailable",
+  ]
 
   private func echo(_ context: RequestContext, _ body: ByteBuffer) -> JSONValue {
     let arguments = Arguments(queryOf: context)
@@ -87,6 +103,11 @@ struct RequestTerminationExecutor: PluginExecutor {
       "headers": .object(Self.object(of: context.requestHeaders)), "query": arguments.json,
       "raw_body": .string(String(decoding: body.readableBytesView, as: UTF8.self)),
     ]
+    switch MediaKind(ofRequest: context.requestHeaders) {
+    case .json: request["body"] = try? JSONValue(parsing: body.readableBytesView)
+    case .form: request["body"] = Arguments(form: body.readableBytesView).json
+    default: break
+    }
     if let captures = context.uriCaptures {
       request["uri_captures"] = [
         "named": .object(captures.named.mapValues { .string($0) }),
@@ -94,7 +115,7 @@ struct RequestTerminationExecutor: PluginExecutor {
       ]
     }
     return .object([
-      "message": .string(message ?? ErrorResponder.defaultMessage(for: status)),
+      "message": (message ?? Self.defaultMessages[status]).map { .string($0) } ?? .null,
       "kong": [
         "node_id": .string(context.loop.node.id), "hostname": .string(context.loop.node.hostname),
         "worker_pid": .integer(Int64(ProcessInfo.processInfo.processIdentifier)),

@@ -141,7 +141,7 @@ enum TransformerFields {
     if ValueChecks.headerName(.string(entry.name)) != nil { return "'\(entry.name)' is not a valid header" }
     guard checksValue else { return nil }
     let newName = entry.value ?? ""
-    if newName.isEmpty || ValueChecks.headerName(.string(newName)) != nil { return "'\(newName)' is not a valid header" }
-    return nil
+    guard newName.isEmpty || ValueChecks.headerName(.string(newName)) != nil else { return nil }
+    return "'\(newName)' is not a valid header"
   }
 }

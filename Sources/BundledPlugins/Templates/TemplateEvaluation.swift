@@ -5,6 +5,9 @@ struct TemplateEvaluation {
   private let environment: TemplateEnvironment
   private var stepsLeft = 10_000
   private var depth = 0
+  /// Levels of expressions that are being evaluated, over all calls: each takes some of the thread's stack.
+  private var nesting = 0
+  private static let maximumNesting = 500
 
   init(_ environment: TemplateEnvironment) { self.environment = environment }
 
@@ -98,6 +101,9 @@ struct TemplateEvaluation {
     _ expression: TemplateExpression, _ scope: TemplateScope
   ) throws(TemplateFailure) -> TemplateValue {
     try step()
+    nesting += 1
+    defer { nesting -= 1 }
+    if nesting > Self.maximumNesting { throw TemplateFailure("nested deeper than \(Self.maximumNesting) levels") }
     switch expression {
     case .constant(let value): return value
     case .local(let depth, let slot): return scope.scope(at: depth)?.values[slot] ?? .none

@@ -4,6 +4,8 @@ struct TemplateParser {
   private var place = 0
   private var depth = 0
   private var functions = [FunctionScope()]
+  /// Whether the parts of the request have names.
+  private let hasRoots: Bool
 
   /// The names of one function while it is read.
   private struct FunctionScope {
@@ -19,11 +21,14 @@ struct TemplateParser {
     let body: [TemplateStatement]
   }
 
-  private init(_ text: String) throws(TemplateFailure) { tokens = try TemplateLexer.tokens(of: text) }
+  private init(_ text: String, hasRoots: Bool) throws(TemplateFailure) {
+    tokens = try TemplateLexer.tokens(of: text)
+    self.hasRoots = hasRoots
+  }
 
   /// One expression, as between `$(` and `)`.
   static func expression(_ text: String) throws(TemplateFailure) -> Program {
-    var parser = try TemplateParser(text)
+    var parser = try TemplateParser(text, hasRoots: true)
     let expression = try parser.expression()
     guard parser.token == .end else { throw parser.unexpected() }
     return Program(slots: parser.functions[0].slots, body: [.result(expression)])
@@ -31,7 +36,7 @@ struct TemplateParser {
 
   /// A whole chunk, as in `custom_fields_by_lua`.
   static func chunk(_ text: String) throws(TemplateFailure) -> Program {
-    var parser = try TemplateParser(text)
+    var parser = try TemplateParser(text, hasRoots: false)
     let body = try parser.block()
     guard parser.token == .end else { throw parser.unexpected() }
     return Program(slots: parser.functions[0].slots, body: body)
@@ -101,17 +106,17 @@ struct TemplateParser {
   private func resolve(_ name: String) throws(TemplateFailure) -> TemplateExpression {
     if let (depth, slot) = find(name) { return .local(depth: depth, slot: slot) }
     switch name {
-    case "headers": return .constant(.root(.headers))
-    case "query_params": return .constant(.root(.queryParams))
-    case "uri_captures": return .constant(.root(.uriCaptures))
-    case "shared": return .constant(.root(.shared))
+    case "headers" where hasRoots: return .constant(.root(.headers))
+    case "query_params" where hasRoots: return .constant(.root(.queryParams))
+    case "uri_captures" where hasRoots: return .constant(.root(.uriCaptures))
+    case "shared" where hasRoots: return .constant(.root(.shared))
     case "string": return .constant(.root(.stringLibrary))
     default:
       if let function = TemplateLibrary.globals[name] { return .constant(.function(.library(function))) }
       if Self.unavailable.contains(name) {
         throw TemplateFailure(
-          "'\(name)' cannot be used here: expressions may use headers, query_params, uri_captures, shared, string, "
-            + "type, tostring and tonumber")
+          "'\(name)' cannot be used here: what may be used is "
+            + (hasRoots ? "headers, query_params, uri_captures, shared, " : "") + "string, type, tostring and tonumber")
       }
       return .constant(.none)
     }

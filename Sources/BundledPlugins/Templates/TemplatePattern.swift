@@ -106,6 +106,7 @@ struct TemplatePattern {
     case UInt8(ascii: "*"), UInt8(ascii: "+"):
       var count = 0
       while s + count < text.count, item(text[s + count], p, end) { count += 1 }
+      stepsLeft -= count
       let minimum = mark == UInt8(ascii: "+") ? 1 : 0
       while count >= minimum {
         if let result = try match(s + count, end + 1, depth: depth + 1) { return result }
@@ -125,10 +126,11 @@ struct TemplatePattern {
     }
   }
 
-  private func balanced(_ s: Int, _ first: UInt8, _ last: UInt8) -> Int? {
+  private mutating func balanced(_ s: Int, _ first: UInt8, _ last: UInt8) -> Int? {
     guard s < text.count, text[s] == first else { return nil }
     var depth = 1
     var place = s + 1
+    defer { stepsLeft -= place - s }
     while place < text.count {
       if text[place] == last {
         depth -= 1

@@ -49,6 +49,8 @@ struct TemplateLexer {
   private let bytes: [UInt8]
   private var place = 0
 
+  private static let maximumTokens = 4000
+
   init(_ text: String) { bytes = Array(text.utf8) }
 
   static func tokens(of text: String) throws(TemplateFailure) -> [TemplateToken] {
@@ -58,6 +60,8 @@ struct TemplateLexer {
       let token = try lexer.next()
       tokens.append(token)
       if token == .end { return tokens }
+      // Chains of operators nest as deep as they are long.
+      if tokens.count > maximumTokens { throw TemplateFailure("longer than \(maximumTokens) symbols") }
     }
   }
 

@@ -8,6 +8,8 @@
 
 #include <lua.h>
 
+#include "LuaGuard.h"
+
 // The C side of the Lua bridge: the only place where Lua errors and yields unwind.
 //
 // Swift never lies under a longjmp. A Swift callback reads its arguments from a slu_call, writes results into it and
@@ -146,6 +148,8 @@ typedef struct slu_thread {
 } slu_thread;
 
 struct slu_host {
+  // First, because the allocator's context is found as a guard.
+  slu_guard guard;
   lua_State *state;
   void *context;
   slu_callback callback;

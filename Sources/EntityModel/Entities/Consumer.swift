@@ -24,6 +24,18 @@ extension EntityDefinition {
       "tags": CommonFields.tags,
     ]))
 
+  /// Membership of a consumer in a consumer group.
+  public static let consumerGroupMembers = EntityDefinition(
+    name: "consumer_group_consumers", adminPath: nil,
+    schema: RecordSchema([
+      "id": CommonFields.id,
+      "created_at": CommonFields.createdAt,
+      "updated_at": CommonFields.updatedAt,
+      "consumer": .foreign("consumers", onDelete: .cascade).asRequired(),
+      "consumer_group": .foreign("consumer_groups", onDelete: .cascade).asRequired(),
+    ]),
+    compositeUnique: ["consumer", "consumer_group"])
+
   /// Membership of a consumer in a group that the acl plugin allows or denies.
   public static let acls = EntityDefinition(
     name: "acls", adminPath: "acls",

@@ -1,8 +1,9 @@
 /// Every kind of entity, in an order in which a parent comes before what refers to it.
 public enum EntityCatalogue {
   public static let all: [EntityDefinition] = [
-    .certificates, .caCertificates, .snis, .services, .routes, .consumers, .consumerGroups, .acls, .keyAuthCredentials,
-    .upstreams, .targets, .customPlugins, .clonedPlugins, .plugins, .clusteringDataPlanes,
+    .certificates, .caCertificates, .snis, .services, .routes, .consumers, .consumerGroups,
+    .consumerGroupMembers, .acls, .keyAuthCredentials, .upstreams, .targets, .customPlugins, .clonedPlugins, .plugins,
+    .clusteringDataPlanes,
   ]
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })

@@ -16,7 +16,7 @@ struct SchemaValidation {
       if let value = members[field.name] {
         if let violation = violation(of: value, by: field.schema) { violations.fields[field.name] = violation }
       } else if !isUpdate, field.schema.required {
-        violations.fields[field.name] = .string(field.schema.errorMessage ?? "required field missing")
+        violations.fields[field.name] = "required field missing"
       }
     }
     for name in members.keys where schema[name] == nil { violations.fields[name] = "unknown field" }

@@ -38,7 +38,13 @@ final class GatewayNode: AdminNodeSource {
   /// Tells which configuration the control plane has given to its data planes.
   func published(hash: String) { lastPublishedHash.withLock { $0 = hash } }
 
-  var configuration: [String: JSONValue] { parts.node.configuration }
+  /// The settings, and members that clients read although they are no settings here (Kong fact, clients).
+  var configuration: [String: JSONValue] {
+    parts.node.configuration.merging([
+      "rbac": "off", "portal": false, "wasm": false,
+      "custom_plugins_enabled": .bool(parts.settings.customPluginStreamingEnabled),
+    ]) { setting, _ in setting }
+  }
 
   var statistics: NodeStatistics {
     var sum = NodeStatistics()

@@ -44,6 +44,11 @@ struct GatewayParts: Sendable {
     logger.notice("Sluice \(SluiceVersion.current) starts as \(settings.role.rawValue), node \(node.id)")
   }
 
+  /// Every plugin that comes with the program, whatever it is written in, for looking at its declaration.
+  static var bundledPlugins: [PluginDefinition] {
+    BundledPlugins.all + LuaBundledPlugins.all(settings: LuaRuntime.LuaSettings())
+  }
+
   /// The rules by which entities are validated on a node with these settings.
   static func rules(settings: GatewaySettings, inspector: LuaPluginInspector) -> StoreRules {
     StoreRules(
@@ -75,11 +80,13 @@ struct GatewayParts: Sendable {
 
   // MARK: Store
 
-  func openStore() throws -> EntityStore {
+  func openStore() throws -> EntityStore { EntityStore(backend: try openBackend(), rules: rules) }
+
+  func openBackend() throws -> SQLiteStorage {
     let path = settings.resolvedSQLitePath
     try? FileManager.default.createDirectory(
       atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    return EntityStore(backend: try SQLiteStorage(path: path, kinds: EntityStore.kinds), rules: rules)
+    return try SQLiteStorage(path: path, kinds: EntityStore.kinds)
   }
 
   /// The declarative configuration named by the settings, with the words that say where it came from.
@@ -145,12 +152,12 @@ struct GatewayParts: Sendable {
       uniquingKeysWith: { first, _ in first })
   }
 
-  func startControlPlane() async throws -> ControlPlaneServer {
+  func startControlPlane(directory: any DataPlaneDirectory) async throws -> ControlPlaneServer {
     let server = try await ControlPlaneServer(
       configuration: ControlPlaneConfiguration(
         identity: try clusterIdentity(), version: SluiceVersion.kong, plugins: bundledVersions,
         maxPayload: settings.clusterMaxPayload, purgeDelay: Int64(settings.clusterDataPlanePurgeDelay), logger: logger),
-      directory: InMemoryDataPlaneDirectory(), group: group)
+      directory: directory, group: group)
     for address in settings.clusterListen {
       let bound = try await server.listen(host: address.host, port: address.port)
       listeners.add("cluster", host: address.host, port: bound.port ?? address.port)
@@ -170,7 +177,7 @@ struct GatewayParts: Sendable {
           plugins: bundledVersions, processConfiguration: settings.redacted(), labels: settings.clusterDataPlaneLabels),
         maxPayload: settings.clusterMaxPayload,
         lastGoodCopy: LastGoodCopy(
-          path: settings.resolve("last-good/configuration"), maxPayload: settings.clusterMaxPayload),
+          path: settings.resolve("last-good.config"), maxPayload: settings.clusterMaxPayload),
         logger: logger),
       group: group, apply: apply)
   }

@@ -233,8 +233,10 @@ public final class LuaHost {
     raw.pointee.phase = timer == nil ? UInt32(phase.rawValue) : Self.timerPhase
     raw.pointee.phase_name = timer == nil ? phaseNames[Int(phase.rawValue)] : timerPhaseName
     raw.pointee.plugin_key = Double(key)
-    raw.pointee.request_reference =
-      timer?.reference ?? (context?.scriptState as? LuaRequestState)?.reference ?? luaNoReference
+    raw.pointee.request_reference = timer?.reference ?? luaNoReference
+    if let state = context?.scriptState as? LuaRequestState, state.host === self {
+      raw.pointee.request_reference = state.reference
+    }
   }
 
   /// The phase of timers as the bridge knows it: none that a function could ask for.
@@ -258,7 +260,8 @@ public final class LuaHost {
 
   /// What plugins keep for a request; made at its first use.
   func requestState(of context: RequestContext) -> LuaRequestState {
-    if let state = context.scriptState as? LuaRequestState { return state }
+    // What was kept in a state that is lost meanwhile is lost with it.
+    if let state = context.scriptState as? LuaRequestState, state.host === self { return state }
     let state = LuaRequestState(self)
     context.scriptState = state
     return state
@@ -319,6 +322,7 @@ public final class LuaHost {
       default:
         logFailure(plugin: plugin, phase: phase)
         leave()
+        if let context { giveUpIfFull(on: context.loop) }
         return .failed
       }
     }

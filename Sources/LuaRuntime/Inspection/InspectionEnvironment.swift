@@ -54,8 +54,6 @@ struct InspectionEnvironment: Sendable {
 
   private static let common: [(String, SchemaTree)] = [
     ("libraries", .members(libraries.map { ($0.0, texts($0.1)) })),
-    ("text_limit", .number(1_048_576)),
-    ("pattern_limit", .number(1_000_000_000)),
   ]
 
   private static let libraries: [(String, [String])] = [

@@ -9,80 +9,6 @@ enum InspectionSandbox {
     local data = ...
     local setmetatable, error, type, pairs, ipairs, tostring, tonumber, pcall, select =
       setmetatable, error, type, pairs, ipairs, tostring, tonumber, pcall, select
-    local byte = string.byte
-
-    -- What no hook can interrupt must not take long: texts have a limit of size, patterns one of cost.
-    local function exponent(pattern)
-      local length, position, count = #pattern, 1, byte(pattern, 1) == 94 and 0 or 1
-      while position <= length do
-        local c = byte(pattern, position)
-        if c == 37 then
-          local following = byte(pattern, position + 1)
-          if following == 98 or following == 102 or (following and following >= 48 and following <= 57) then
-            count = count + 1
-          end
-          if following ~= 102 then position = position + 1 end
-        elseif c == 91 then
-          position = position + 1
-          if byte(pattern, position) == 94 then position = position + 1 end
-          repeat
-            if byte(pattern, position) == 37 then position = position + 1 end
-            position = position + 1
-          until position > length or byte(pattern, position) == 93
-        elseif c == 42 or c == 43 or c == 45 or c == 63 then
-          count = count + 1
-        end
-        position = position + 1
-      end
-      return count
-    end
-
-    local spent = 0
-    local function guard(name)
-      local original = string[name]
-      string[name] = function(subject, pattern, ...)
-        if type(subject) == "number" then subject = tostring(subject) end
-        if type(pattern) == "number" then pattern = tostring(pattern) end
-        if type(subject) == "string" and type(pattern) == "string" and not (name == "find" and select(2, ...)) then
-          spent = spent + (#subject + 1) ^ exponent(pattern)
-          if spent > data.pattern_limit then
-            error("the pattern '" .. pattern .. "' may take too long on a text of " .. #subject ..
-              " bytes while the plugin is loaded; use it in a phase", 2)
-          end
-        end
-        return original(subject, pattern, ...)
-      end
-    end
-    guard("find")
-    guard("match")
-    guard("gmatch")
-    guard("gsub")
-
-    -- Each gsub that calls back takes room on the stack of the thread, not only on Lua's own.
-    local gsub, depth = string.gsub, 0
-    local function leave(succeeded, ...)
-      depth = depth - 1
-      if not succeeded then error((...), 0) end
-      return ...
-    end
-    function string.gsub(text, pattern, replacement, ...)
-      if type(replacement) ~= "function" then return gsub(text, pattern, replacement, ...) end
-      if depth >= 100 then error("stack overflow (string.gsub calls itself)", 2) end
-      depth = depth + 1
-      return leave(pcall(gsub, text, pattern, replacement, ...))
-    end
-
-    local rep = string.rep
-    function string.rep(text, count, separator)
-      local size = tonumber(count)
-      if size and size > 0 and type(text) ~= "table" and
-        (#tostring(text) + (separator and #tostring(separator) or 0)) * size > data.text_limit
-      then
-        error("resulting string too large", 2)
-      end
-      if separator == nil then return rep(text, count) end
-      return rep(text, count, separator)
-    end
     string.dump = nil
 
     local modules = { bit = bit }
@@ -112,9 +38,13 @@ enum InspectionSandbox {
       return protect(path, visible)
     end
 
+    local function handled(succeeded, ...)
+      if succeeded then return false, ... end
+      return false, "error in error handling"
+    end
     local function caught(handler, succeeded, ...)
       if succeeded then return true, ... end
-      return false, handler(...)
+      return handled(pcall(handler, ...))
     end
 
     local environment = {

@@ -66,9 +66,13 @@ enum LuaPrelude {
     local table_clone, table_nkeys = host_require("table.clone"), host_require("table.nkeys")
     local table_isempty, table_isarray = host_require("table.isempty"), host_require("table.isarray")
 
+    local function finish_handler(ok, ...)
+      if ok then return false, ... end
+      return false, "error in error handling"
+    end
     local function finish_xpcall(handler, ok, ...)
       if ok then return true, ... end
-      return false, handler(...)
+      return finish_handler(pcall(handler, ...))
     end
     -- Over pcall: the handler of a real xpcall could loop where no limit reaches it.
     local function safe_xpcall(f, handler, ...) return finish_xpcall(handler, pcall(f, ...)) end
