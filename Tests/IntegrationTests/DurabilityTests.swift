@@ -49,9 +49,12 @@ extension LiveProcessTests {
               }
             }
           }
-          let microseconds = UInt32.random(in: 2_000...40_000, using: &random)
+          let microseconds = UInt32.random(in: 0...30_000, using: &random)
           group.addTask {
             await onThread {
+              // Not before the first answer of the round, so that every round has something to lose.
+              let deadline = Date().addingTimeInterval(10)
+              while kept.state.withLock({ $0.created.isEmpty }), Date() < deadline { usleep(200) }
               usleep(microseconds)
               kill(processID, SIGKILL)
             }
