@@ -25,7 +25,7 @@ struct ServiceFunctionTests {
         answer(type(id), (pcall(ngx.timer.at, -1, print)))
         """, in: .log, context) == ["\"number\"", "false"])
     fixture.driver.loop.advanceTime(by: .milliseconds(600))
-    #expect(fixture.log.all.map(\.line).last ?? "" == "[kong] handler.lua:26 [test] timer said timer false")
+    #expect(fixture.log.all.map(\.line).last?.hasSuffix("[test] timer said timer false") == true)
     fixture.driver.loop.advanceTime(by: .seconds(1))
     let lines = fixture.log.all.map(\.line)
     #expect(lines.contains { $0.contains("function cannot be called in timer phase") })
