@@ -164,7 +164,10 @@ let package = Package(
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: settings),
     .testTarget(
       name: "LuaRuntimeTests",
-      dependencies: ["LuaRuntime", .product(name: "NIOEmbedded", package: "swift-nio")],
+      dependencies: [
+        "LuaRuntime", .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "BundledPluginsTests",

@@ -7,7 +7,8 @@ public enum SandboxModules {
   public static let strict = [
     "bit", "cjson", "cjson.safe", "kong.constants", "kong.meta", "kong.tools.cjson", "kong.tools.ip",
     "kong.tools.rand", "kong.tools.sha256", "kong.tools.string", "kong.tools.table", "kong.tools.time",
-    "kong.tools.timestamp", "kong.tools.uri", "kong.tools.uuid", "ngx.base64", "resty.jit-uuid", "resty.md5",
+    "kong.tools.timestamp", "kong.tools.uri", "kong.tools.uuid", "ngx.base64", "ngx.re", "ngx.resp",
+    "ngx.semaphore", "pl.stringx", "pl.tablex", "resty.jit-uuid", "resty.md5",
     "resty.random", "resty.sha1", "resty.sha256", "resty.sha384", "resty.sha512", "resty.string", "table.clear",
     "table.clone", "table.isarray", "table.isempty", "table.new", "table.nkeys",
   ]

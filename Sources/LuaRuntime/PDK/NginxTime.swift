@@ -39,7 +39,7 @@ enum NginxTimeNamespace {
       call.returns(seconds)
     },
     .controlling(
-      "ngx.sleep", PhaseList([.rewrite, .access, .response, .certificate]), arguments: "seconds",
+      "ngx.sleep", .any, arguments: "seconds",
       "Waits without blocking.",
       { (call) throws(LuaFault) in
         guard let seconds = call.number(0), seconds >= 0, seconds < 1e9 else {

@@ -97,7 +97,7 @@ enum SharedDictionaryNamespace {
       call.returns(true)
       call.returnNil()
       call.returns(isForced)
-    default: refuse("bad value type")
+    default: call.returnsFailure("bad value type")
     }
   }
 

@@ -1,8 +1,8 @@
 /// The runtime's own Lua code: it arranges the functions of the bridge into what plugins see, and makes an environment
 /// for each plugin. Trusted; runs once per state.
 enum LuaPrelude {
-  static let text = head + LuaPreludeText.kong + LuaPreludeText.modules + LuaPreludeText.regex
-    + LuaPreludeText.services + tail
+  static let text = head + LuaPreludeText.kong + LuaPreludeText.modules + LuaPreludeText.penlight
+    + LuaPreludeText.regex + LuaPreludeText.services + tail
 
   private static let head = #"""
     local F, N = ...
