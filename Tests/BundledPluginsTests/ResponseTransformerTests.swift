@@ -81,6 +81,11 @@ struct ResponseTransformerTests {
       try PluginTestBed.validated(
         ResponseTransformer.advancedDefinition, ["transform": ["functions": ["return function(d) return d end"]]])
     }
+    for field in ["json", "if_status"] {
+      #expect(throws: SchemaViolations.self) {
+        try PluginTestBed.validated(ResponseTransformer.advancedDefinition, ["transform": [field: ["200"]]])
+      }
+    }
     #expect(throws: SchemaViolations.self) {
       try PluginTestBed.validated(ResponseTransformer.advancedDefinition, ["add": ["if_status": ["20x"]]])
     }

@@ -42,12 +42,7 @@ enum ResponseTransformer {
         "json": .array(of: .string).described("The only top-level members of the body that are left.")
       ]),
       "transform": section("Changed by Lua functions", [
-        "functions": TransformerFields.list(
-          .string.checked(
-            by: .custom("unavailable") { _ in
-              "Lua functions cannot be run on bodies here; use the other sections, or a streamed plugin"
-            })),
-        "json": TransformerFields.list(.string), "if_status": statuses,
+        "functions": unavailable, "json": unavailable, "if_status": unavailable,
       ]),
       "dots_in_keys": PluginFields.flag(true, "Whether dots in names of JSON members belong to the name."),
     ]))
@@ -56,6 +51,12 @@ enum ResponseTransformer {
     FieldSchema.record(RecordSchema(fields)).asRequired().described(description + ".")
   }
 
+  /// A list that must stay empty: without functions the rest of the section would be taken and do nothing.
+  private static let unavailable = TransformerFields.list(
+    .string.checked(
+      by: .custom("unavailable") { _ in
+        "Lua functions cannot be run on bodies here; use the other sections, or a streamed plugin"
+      }))
   private static let names = TransformerFields.list(.string)
   private static let pairs = TransformerFields.list(.string.checked(by: .match("^[^:]+:.*$")))
   private static let removedHeaders = TransformerFields.list(

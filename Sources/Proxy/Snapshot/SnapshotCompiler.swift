@@ -187,10 +187,23 @@ public struct SnapshotCompiler: Sendable {
           compiler.logger.warning(
             "upstream '\(name)': algorithm '\(algorithm)' is not available yet, round-robin is used instead")
         }
+        if Self.checksHealth(upstream["healthchecks"] ?? .null) {
+          compiler.logger.warning(
+            "upstream '\(name)': health checks are not available yet, its targets count as healthy")
+        }
         balancers[name] = Balancer(
           name: name, hostHeader: upstream["host_header"]?.string, targets: targets[id] ?? [])
       }
       return balancers
+    }
+
+    /// Whether a counter or interval of the health checks is on; 0 is off.
+    private static func checksHealth(_ value: JSONValue) -> Bool {
+      ["active", "passive"].contains { kind in
+        ["healthy", "unhealthy"].contains { state in
+          (value[kind]?[state]?.object ?? [:]).values.contains { ($0.double ?? 0) > 0 }
+        }
+      }
     }
 
     // MARK: Routes
