@@ -25,6 +25,7 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
   ],
   targets: [
     // Layer 0: C libraries, and the Swift face of RE2.
@@ -84,6 +85,8 @@ let package = Package(
       name: "BundledPlugins",
       dependencies: [
         "PluginKit", "EntityModel", "Expressions",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -97,6 +100,17 @@ let package = Package(
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "Outbound",
+      dependencies: [
+        "PluginKit",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: settings),
     .target(
@@ -132,7 +146,7 @@ let package = Package(
       name: "Gateway",
       dependencies: [
         "EntityModel", "Expressions", "Routing", "PluginKit", "Storage", "LuaRuntime", "BundledPlugins", "Proxy",
-        "Clustering", "AdminAPI",
+        "Outbound", "Clustering", "AdminAPI",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -171,10 +185,18 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "BundledPluginsTests",
-      dependencies: ["BundledPlugins", .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: settings),
+      dependencies: [
+        "BundledPlugins", "Outbound", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: settings),
     .testTarget(
       name: "ProxyTests",
       dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],
+      swiftSettings: settings),
+    .testTarget(
+      name: "OutboundTests",
+      dependencies: ["Outbound", "GatewayTesting", .product(name: "NIOPosix", package: "swift-nio")],
       swiftSettings: settings),
     .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "GatewayTesting"], swiftSettings: settings),
     .testTarget(

@@ -5,10 +5,12 @@ public struct PluginCompileContext: Sendable {
   public let consumers: ConsumerDirectory
   /// Where executors report what goes wrong while they run.
   public let logger: Logger
+  public let services: PluginServices
 
-  public init(consumers: ConsumerDirectory, logger: Logger) {
+  public init(consumers: ConsumerDirectory, logger: Logger, services: PluginServices = .none) {
     self.consumers = consumers
     self.logger = logger
+    self.services = services
   }
 
   /// A snapshot without consumers, whose messages go nowhere.

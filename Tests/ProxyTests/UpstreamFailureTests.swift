@@ -8,16 +8,9 @@ import Testing
 @testable import Proxy
 
 @Suite("Upstreams that fail") struct UpstreamFailureTests {
-  /// A port on which nobody listens.
-  private static func deadPort() async throws -> Int {
-    let upstream = try await ScriptedUpstream.start { _ in .close }
-    await upstream.stop()
-    return upstream.port
-  }
-
   @Test("a refused connection is 502, plain text unless the request says otherwise")
   func refused() async throws {
-    let proxy = try await ProxyFixture.start(upstream: try await Self.deadPort())
+    let proxy = try await ProxyFixture.start(upstream: try refusingPort())
     let plain = try proxy.get("/")
     #expect(plain.status == 502)
     #expect(plain.header("content-type") == "text/plain; charset=utf-8")
@@ -43,7 +36,7 @@ import Testing
   @Test("a refused target is passed over for another, whatever the method")
   func nextPeer() async throws {
     let upstream = try await ScriptedUpstream.start { ok($0.text) }
-    let proxy = try await ProxyFixture.start(Self.balanced([try await Self.deadPort(), upstream.port]))
+    let proxy = try await ProxyFixture.start(Self.balanced([try refusingPort(), upstream.port]))
     for index in 0..<4 {
       let response = try proxy.connect().exchange("POST", "/", body: Array("b\(index)".utf8))
       #expect(response.status == 200)

@@ -9,14 +9,16 @@ import Proxy
 actor ConfigurationApplier {
   private let registryBuilder: PluginRegistryBuilder
   private let proxy: ProxyServer
+  private let services: PluginServices
   private let logger: Logger
 
   /// Hash of the configuration that runs, zeros for none.
   private(set) var runningHash = ConfigSnapshot.emptyHash
 
-  init(registryBuilder: PluginRegistryBuilder, proxy: ProxyServer, logger: Logger) {
+  init(registryBuilder: PluginRegistryBuilder, proxy: ProxyServer, services: PluginServices, logger: Logger) {
     self.registryBuilder = registryBuilder
     self.proxy = proxy
+    self.services = services
     self.logger = logger
   }
 
@@ -28,7 +30,8 @@ actor ConfigurationApplier {
     let start = clock.now
     do {
       let registry = try registryBuilder.registry(for: snapshot)
-      let compiled = try SnapshotCompiler(registry: registry, logger: logger).compile(snapshot)
+      let compiled = try SnapshotCompiler(registry: registry, logger: logger, services: services).compile(
+        snapshot)
       try await proxy.swap(to: compiled)
     } catch {
       throw GatewayError("\(error)")

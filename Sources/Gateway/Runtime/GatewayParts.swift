@@ -9,6 +9,7 @@ import LuaRuntime
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Outbound
 import PluginKit
 import Proxy
 import Storage
@@ -23,6 +24,7 @@ struct GatewayParts: Sendable {
   let rules: StoreRules
   let inspector: LuaPluginInspector
   let listeners: ListenersFile
+  let outbound: SharedHTTPClient
 
   init(settings: GatewaySettings) async throws {
     self.settings = settings
@@ -37,6 +39,7 @@ struct GatewayParts: Sendable {
       versionNumber: SluiceVersion.kongNumber, serverToken: SluiceVersion.serverToken,
       configuration: settings.redacted(), trustedIPs: settings.trustedIPs.blocks)
     group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
+    outbound = SharedHTTPClient(group: group)
     let inspector = LuaPluginInspector()
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
@@ -74,6 +77,7 @@ struct GatewayParts: Sendable {
   /// Ends what all roles share.
   func shutDown() async {
     listeners.remove()
+    await outbound.shutDown()
     try? await group.shutdownGracefully()
     logger.notice("Sluice has stopped")
   }
@@ -119,7 +123,7 @@ struct GatewayParts: Sendable {
     ConfigurationApplier(
       registryBuilder: PluginRegistryBuilder(
         inspector: inspector, luaSettings: luaSettings, isStreamingEnabled: settings.customPluginStreamingEnabled),
-      proxy: proxy, logger: logger)
+      proxy: proxy, services: PluginServices(outbound: outbound), logger: logger)
   }
 
   private var luaSettings: LuaRuntime.LuaSettings {

@@ -13,11 +13,15 @@ public struct SnapshotCompiler: Sendable {
   private let logger: Logger
   /// Server certificates trusted for services with `tls_verify`.
   private let trustRoots: NIOSSLTrustRoots
+  private let services: PluginServices
 
-  public init(registry: PluginRegistry, logger: Logger, trustRoots: NIOSSLTrustRoots = .default) {
+  public init(
+    registry: PluginRegistry, logger: Logger, trustRoots: NIOSSLTrustRoots = .default, services: PluginServices = .none
+  ) {
     self.registry = registry
     self.logger = logger
     self.trustRoots = trustRoots
+    self.services = services
   }
 
   public func compile(_ config: ConfigSnapshot) throws(SnapshotCompileError) -> RuntimeSnapshot {
@@ -43,7 +47,8 @@ public struct SnapshotCompiler: Sendable {
     init(compiler: SnapshotCompiler, config: ConfigSnapshot) {
       self.compiler = compiler
       self.config = config
-      compileContext = PluginCompileContext(consumers: ConsumerDirectory(config), logger: compiler.logger)
+      compileContext = PluginCompileContext(
+        consumers: ConsumerDirectory(config), logger: compiler.logger, services: compiler.services)
     }
 
     mutating func run() -> RuntimeSnapshot? {
