@@ -131,9 +131,18 @@ public final class LoopServices {
   public let node: NodeInfo
   /// Owned by `LuaRuntime`: the loop's Lua state.
   public var scriptHost: AnyObject?
+  private var keptObjects: [ObjectIdentifier: AnyObject] = [:]
 
   public init(index: Int, node: NodeInfo) {
     self.index = index
     self.node = node
+  }
+
+  /// The one object of its kind that plugins keep on this loop, whatever configuration runs; made at its first use.
+  public func kept<Kept: AnyObject>(_ kind: Kept.Type, _ make: () -> Kept) -> Kept {
+    if let kept = keptObjects[ObjectIdentifier(kind)] as? Kept { return kept }
+    let kept = make()
+    keptObjects[ObjectIdentifier(kind)] = kept
+    return kept
   }
 }
