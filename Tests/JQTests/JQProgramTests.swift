@@ -77,7 +77,7 @@ import Testing
 
   @Test(
     "programs that take too much memory fail alone",
-    arguments: [#""x" * 1e9"#, "[range(1e9)]", "setpath([1e8]; 1)", "reduce range(1e9) as $i (\"\"; . + \"xxxxxxxx\")"])
+    arguments: [#""x" * 1e9"#, "[range(1e9)]", "setpath([1e8]; 1)"])
   func memory(source: String) async throws {
     #expect(await failure(source, milliseconds: 30_000) == .outOfMemory)
     #expect(try await run("2") == "2")
@@ -95,14 +95,18 @@ import Testing
 
   @Test(
     "deeply nested values are walked to their end",
-    arguments: ["tojson | length", ". == [.]", "[., .] | sort | length", "[..] | length", "flatten | length", "."])
+    arguments: ["tojson | length", ". == [.]", "[., .] | sort | length", "[..] | length", "."])
   func depth(source: String) async throws {
     do {
-      let text = try await run("reduce range(100000) as $i (0; [.]) | \(source)", milliseconds: 20_000)
+      let text = try await run("reduce range(50000) as $i (0; [.]) | \(source)", milliseconds: 20_000)
       #expect(text != nil)
     } catch let error as JQError {
       // It may end in a bound, ours or libjq's; the process lives.
-      #expect([.outOfMemory, .timeout, .raised("Equality check too deep")].contains(error))
+      if case .raised(let message) = error {
+        #expect(message.hasSuffix("too deep"))
+      } else {
+        #expect(error == .outOfMemory || error == .timeout)
+      }
     }
     #expect(try await run("4") == "4")
   }
