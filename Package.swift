@@ -213,3 +213,13 @@ let package = Package(
   ],
   cxxLanguageStandard: .cxx17
 )
+
+// `make fuzz` builds the parts that read hostile text with the instrumentation of libFuzzer: see Fuzzing/.
+if Context.environment["SLUICE_FUZZING"] != nil {
+  let fuzzed = ["LuaRuntime", "CLuaBridge", "Expressions", "EntityModel", "PluginKit", "Proxy"]
+  package.products.append(.library(name: "SluiceParts", targets: fuzzed))
+  for target in package.targets where fuzzed.contains(target.name) {
+    target.cSettings = [.unsafeFlags(["-fsanitize=fuzzer-no-link,address", "-O1", "-g"])]
+    target.swiftSettings = settings + [.unsafeFlags(["-sanitize=fuzzer,address", "-O"])]
+  }
+}
