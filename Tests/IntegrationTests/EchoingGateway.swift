@@ -44,8 +44,7 @@ struct EchoingGateway {
   func upstreamHeader(_ name: String, _ path: String, _ headers: [(String, String)] = []) throws -> String {
     let answer = try get(path, headers)
     try #require(answer.status == 200, "\(answer.text)")
-    return ReceivedRequest(head: answer.text, body: [], isChunked: false, connection: 0).values(name)
-      .joined(separator: ",")
+    return ReceivedRequest(head: answer.text).values(name).joined(separator: ",")
   }
 }
 
