@@ -11,5 +11,6 @@ public enum BundledPlugins {
     RequestTransformer.advancedDefinition, ResponseTransformer.definition, ResponseTransformer.advancedDefinition,
     KeyAuth.definition, ACL.definition, RouteByHeader.definition, FileLog.definition, HTTPLog.definition,
     OPA.definition,
+    RequestSizeLimiting.definition, BotDetection.definition, CORS.definition,
   ]
 }
