@@ -131,9 +131,18 @@ public final class LoopServices {
   public let node: NodeInfo
   /// Owned by `LuaRuntime`: the loop's Lua state.
   public var scriptHost: AnyObject?
+  private var kept: [ObjectIdentifier: AnyObject] = [:]
 
   public init(index: Int, node: NodeInfo) {
     self.index = index
     self.node = node
+  }
+
+  /// What plugins written in Swift keep on this loop from snapshot to snapshot: one object of each type, made at first.
+  public func kept<Object: AnyObject>(_ type: Object.Type, orMadeBy make: () -> Object) -> Object {
+    if let known = kept[ObjectIdentifier(type)] as? Object { return known }
+    let object = make()
+    kept[ObjectIdentifier(type)] = object
+    return object
   }
 }
