@@ -112,6 +112,8 @@ public final class RequestContext {
   /// The credential as an entity object.
   public var credential: JSONValue?
   public var consumerGroups: [JSONValue] = []
+  /// Groups that an identity provider says the client is in, for `acl`.
+  public var authenticatedGroups: [String]?
   public var isAuthenticated: Bool { consumer != nil || credential != nil }
   /// Values set with `kong.log.set_serialize_value`, in order.
   public var serializeValues: [SerializeValue] = []
