@@ -131,6 +131,8 @@ public final class LoopServices {
   public let node: NodeInfo
   /// Owned by `LuaRuntime`: the loop's Lua state.
   public var scriptHost: AnyObject?
+  /// The loop's connections and requests by the names of nginx's status page. Set by the proxy.
+  public var connectionStatistics: (() -> [String: Int])?
 
   public init(index: Int, node: NodeInfo) {
     self.index = index
