@@ -16,11 +16,16 @@ public final class LuaPluginInspector: StreamedPluginInspector {
     /// Memory of one state.
     public var memoryBytes: Int
     public var sourceBytes: Int
+    /// Bounds of coroutines, strings and patterns, as when the plugin runs.
+    public var quota: LuaQuota
 
-    public init(time: Duration = .seconds(1), memoryBytes: Int = 64 << 20, sourceBytes: Int = 1 << 20) {
+    public init(
+      time: Duration = .seconds(1), memoryBytes: Int = 64 << 20, sourceBytes: Int = 1 << 20, quota: LuaQuota = LuaQuota()
+    ) {
       self.time = time
       self.memoryBytes = max(memoryBytes, 4 << 20)
       self.sourceBytes = sourceBytes
+      self.quota = quota
     }
   }
 
