@@ -5,7 +5,7 @@ public struct LuaQuota: Sendable, Hashable {
   /// CPU milliseconds of one phase call, all parts between its waits together.
   public var cpuMilliseconds = 50
   /// CPU milliseconds for running a handler's chunk when it is loaded.
-  public var loadMilliseconds = 200
+  public var loadMilliseconds = 500
   /// Bytes that one plugin version may hold in the state of one event loop, garbage not yet collected included.
   public var pluginMemory = 128 << 20
   /// Bytes that the calls of one request may add to that.

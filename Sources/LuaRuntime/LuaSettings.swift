@@ -25,6 +25,8 @@ public struct LuaSettings: Sendable {
   /// What the operator has set for single plugins, by name.
   public var allowances: [String: LuaAllowance]
   public var meter: LuaMeter
+  /// Nil on a gateway that serves.
+  public var trace: LuaTrace?
   /// Bytes of a request body that plugins get without naming a limit (`client_body_buffer_size`).
   public var bodyBufferSize: Int
   public var logSink: any LuaLogSink

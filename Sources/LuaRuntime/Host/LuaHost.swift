@@ -108,7 +108,9 @@ public final class LuaHost {
   fileprivate func perform(_ function: Int, _ raw: UnsafeMutablePointer<slu_call>) -> Int32 {
     let call = LuaCall(raw: raw, host: self)
     do throws(LuaFault) {
-      switch try Self.bodies[function](call) {
+      let outcome = try Self.bodies[function](call)
+      if let trace = settings.trace { traceCall(PDKNamespaces.all[function].name, raw, failure: nil, trace) }
+      switch outcome {
       case .returned: return Int32(SLU_RETURN)
       case .exit: return Int32(SLU_EXIT)
       case .wait(let wait):
@@ -119,6 +121,7 @@ public final class LuaHost {
         return Int32(SLU_SUSPEND)
       }
     } catch {
+      if let trace = settings.trace { traceCall(PDKNamespaces.all[function].name, raw, failure: error.message, trace) }
       slu_clear_results(raw)
       call.returns(error.message)
       return Int32(SLU_RAISE)
@@ -347,7 +350,9 @@ public final class LuaHost {
     _ context: RequestContext
   ) -> PhaseOutcome {
     enter(context, phase, key: key, plugin: plugin)
+    let start = settings.trace == nil ? 0 : Self.processorTime()
     let status = slu_host_start(raw, function, handler, configuration, nil)
+    if let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
     return conclude(status, key: key, plugin: plugin, phase, context)
   }
 
@@ -395,7 +400,10 @@ public final class LuaHost {
     enter(context, run.phase, key: run.key, plugin: run.plugin, timer: run.timer)
     slu_clear_results(callMemory)
     results(LuaCall(raw: callMemory, host: self))
-    return slu_host_resume(raw, run.take(), nil)
+    let start = settings.trace == nil ? 0 : Self.processorTime()
+    let status = slu_host_resume(raw, run.take(), nil)
+    if let trace = settings.trace { traceEnd(status, plugin: run.plugin, since: start, trace) }
+    return status
   }
 
   private func goOn(_ run: LuaRun, _ context: RequestContext?, _ results: LuaWait.Results) {

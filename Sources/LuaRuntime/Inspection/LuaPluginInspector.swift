@@ -51,6 +51,17 @@ public final class LuaPluginInspector: StreamedPluginInspector {
     return try outcome.get()
   }
 
+  /// The name that a schema gives its plugin; nil if the text cannot be evaluated or gives none.
+  public func name(inSchema schema: String) -> String? {
+    do throws(ChunkInspection.Refusal) {
+      let tree = try ChunkInspection(chunk: .schema, environment: schemaEnvironment, limits: limits).evaluate(schema)
+      if case .string(let name)? = tree["name"] { return name }
+      return nil
+    } catch {
+      return nil
+    }
+  }
+
   private func inspect(_ key: Cache.Key) -> (outcome: Cache.Outcome, isLasting: Bool) {
     var violations = SchemaViolations()
     var isLasting = true
