@@ -9,6 +9,7 @@ public enum BundledPlugins {
   public static let all: [PluginDefinition] = [
     ACL.definition,
     CorrelationID.definition,
+    Datakit.definition,
     FileLog.definition,
     HTTPLog.definition,
     IPRestriction.definition,
