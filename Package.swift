@@ -198,7 +198,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "ProxyTests",
-      dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],
+      dependencies: [
+        "Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "OutboundTests",
