@@ -32,6 +32,7 @@ let package = Package(
     .systemLibrary(name: "CLuaJIT", pkgConfig: "luajit", providers: [.apt(["libluajit2-5.1-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLuaBridge", dependencies: ["CLuaJIT"], linkerSettings: [.linkedLibrary("pcre2-8")]),
+    .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto")]),
     .target(name: "CRegex", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "Patterns", dependencies: ["CRegex"], swiftSettings: settings),
     .target(name: "CJQ", linkerSettings: [.linkedLibrary("jq"), .linkedLibrary("onig")]),
@@ -76,9 +77,11 @@ let package = Package(
     .target(
       name: "LuaRuntime",
       dependencies: [
-        "CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel",
+        "CLuaJIT", "CLuaBridge", "CCrypto", "CZlib", "PluginKit", "EntityModel",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
       ],
@@ -195,7 +198,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "ProxyTests",
-      dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],
+      dependencies: [
+        "Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "OutboundTests",
