@@ -9,6 +9,6 @@ public enum BundledPlugins {
   public static let all: [PluginDefinition] = [
     CorrelationID.definition, IPRestriction.definition, RequestTermination.definition, RequestTransformer.definition,
     RequestTransformer.advancedDefinition, ResponseTransformer.definition, ResponseTransformer.advancedDefinition,
-    KeyAuth.definition, ACL.definition, RouteByHeader.definition, FileLog.definition,
+    KeyAuth.definition, ACL.definition, RouteByHeader.definition, FileLog.definition, Datakit.definition,
   ]
 }
