@@ -32,6 +32,7 @@ let package = Package(
     .systemLibrary(name: "CLuaJIT", pkgConfig: "luajit", providers: [.apt(["libluajit2-5.1-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLuaBridge", dependencies: ["CLuaJIT"], linkerSettings: [.linkedLibrary("pcre2-8")]),
+    .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto")]),
     .target(name: "CRegex", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "Patterns", dependencies: ["CRegex"], swiftSettings: settings),
     .target(name: "CJQ", linkerSettings: [.linkedLibrary("jq"), .linkedLibrary("onig")]),
@@ -76,9 +77,11 @@ let package = Package(
     .target(
       name: "LuaRuntime",
       dependencies: [
-        "CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel",
+        "CLuaJIT", "CLuaBridge", "CCrypto", "CZlib", "PluginKit", "EntityModel",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
       ],
@@ -195,7 +198,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "ProxyTests",
-      dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],
+      dependencies: [
+        "Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "OutboundTests",
@@ -213,3 +219,13 @@ let package = Package(
   ],
   cxxLanguageStandard: .cxx17
 )
+
+// `make fuzz` builds the parts that read hostile text with the instrumentation of libFuzzer: see Fuzzing/.
+if Context.environment["SLUICE_FUZZING"] != nil {
+  let fuzzed = ["LuaRuntime", "CLuaBridge", "Expressions", "EntityModel", "PluginKit", "Proxy"]
+  package.products.append(.library(name: "SluiceParts", targets: fuzzed))
+  for target in package.targets where fuzzed.contains(target.name) {
+    target.cSettings = [.unsafeFlags(["-fsanitize=fuzzer-no-link,address", "-O1", "-g"])]
+    target.swiftSettings = settings + [.unsafeFlags(["-sanitize=fuzzer,address", "-O"])]
+  }
+}
