@@ -7,11 +7,6 @@ public enum BundledPlugins {
   public static let version = "3.15.0"
 
   public static let all: [PluginDefinition] = [
-<<<<<<< HEAD
-    CorrelationID.definition, IPRestriction.definition, RequestTermination.definition, RequestTransformer.definition,
-    RequestTransformer.advancedDefinition, ResponseTransformer.definition, ResponseTransformer.advancedDefinition,
-    KeyAuth.definition, ACL.definition, RouteByHeader.definition, FileLog.definition, Datakit.definition,
-=======
     ACL.definition,
     CorrelationID.definition,
     Datakit.definition,
@@ -27,6 +22,5 @@ public enum BundledPlugins {
     ResponseTransformer.definition,
     ResponseTransformer.advancedDefinition,
     RouteByHeader.definition,
->>>>>>> a0d8ddef7fc3457e25f62a5679d3570164b23c44
   ]
 }

@@ -246,12 +246,8 @@ final class DatakitRun {
     case .slot(let slot): return try converted(values[slot], to: input.type, named: name)
     case .object(let members):
       var object: [String: JSONValue] = [:]
-<<<<<<< HEAD
       // What a node did not give is not there; a null that it gave is one.
       for (name, slot) in members where values[slot] != .none { object[name] = values[slot].json }
-=======
-      for (name, slot) in members where !values[slot].isNil || input.type == .map { object[name] = values[slot].json }
->>>>>>> a0d8ddef7fc3457e25f62a5679d3570164b23c44
       return .json(.object(object))
     }
   }

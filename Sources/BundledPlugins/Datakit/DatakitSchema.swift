@@ -100,14 +100,8 @@ enum DatakitSchema {
         ])
       ).described("The store of the cache nodes."),
       "vault": FieldSchema.map(
-<<<<<<< HEAD
         .string, .string.asReferenceable().checked(by: .lengthAtMost(4095))
       ).checked(by: .lengthAtLeast(1), .lengthAtMost(64), .custom("vault", DatakitVault.violation))
-=======
-        .string,
-        .string.asReferenceable().checked(by: .lengthAtMost(4095), .custom("vault", DatakitVault.violation))
-      ).checked(by: .lengthAtLeast(1), .lengthAtMost(64))
->>>>>>> a0d8ddef7fc3457e25f62a5679d3570164b23c44
         .described("Secrets by name, as references; only those of the environment (`{vault://env/…}`) are available."),
     ])
   ).described("What nodes share.")

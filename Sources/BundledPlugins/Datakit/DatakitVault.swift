@@ -16,7 +16,6 @@ enum DatakitVault {
     return (first.uppercased().replacing("-", with: "_"), pieces.count == 2 ? String(pieces[1]) : nil)
   }
 
-<<<<<<< HEAD
   /// What is wrong with the references by name.
   @Sendable static func violation(_ value: JSONValue) -> String? {
     for (name, reference) in (value.object ?? [:]).sorted(by: { $0.key < $1.key }) {
@@ -26,10 +25,6 @@ enum DatakitVault {
   }
 
   private static func violation(ofReference text: String) -> String? {
-=======
-  @Sendable static func violation(_ value: JSONValue) -> String? {
-    guard let text = value.string else { return nil }
->>>>>>> a0d8ddef7fc3457e25f62a5679d3570164b23c44
     guard text.hasPrefix("{vault://"), text.hasSuffix("}") else {
       return "expected a reference such as {vault://env/my-secret}"
     }
