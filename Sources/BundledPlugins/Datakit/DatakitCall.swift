@@ -1,4 +1,5 @@
 import EntityModel
+import Foundation
 import NIOCore
 import PluginKit
 
@@ -72,7 +73,7 @@ struct DatakitCall: Sendable {
     var authorization: String?
     if let name = inputs[InputPlace.proxyUsername].text {
       let password = inputs[InputPlace.proxyPassword].text ?? ""
-      authorization = "Basic " + Base64Text.encoded(Array("\(name):\(password)".utf8))
+      authorization = "Basic " + Data("\(name):\(password)".utf8).base64EncodedString()
     }
     return OutboundProxy(host: host, port: port, authorization: authorization)
   }

@@ -16,6 +16,8 @@ enum DatakitOperation: Sendable {
   case exit(status: Int)
   case jq(JQProgram)
   case jwtDecode
+  case jwtSign(DatakitToken.Signing)
+  case jwtVerify(DatakitToken.Verification)
   case property(DatakitProperty, contentType: String?, isRequired: Bool)
 
   /// - Parameters:
@@ -56,6 +58,12 @@ enum DatakitOperation: Sendable {
         throw problem(["jq"], "invalid jq program: \(error)")
       }
     case "jwt_decode": self = .jwtDecode
+    case "jwt_sign":
+      guard let signing = DatakitToken.Signing(node.config) else {
+        throw problem(["algorithm"], "the algorithm is not known")
+      }
+      self = .jwtSign(signing)
+    case "jwt_verify": self = .jwtVerify(DatakitToken.Verification(node.config))
     case "property":
       do {
         self = .property(

@@ -25,13 +25,8 @@ enum DatakitVault {
   }
 
   private static func violation(ofReference text: String) -> String? {
-    guard text.hasPrefix("{vault://"), text.hasSuffix("}") else {
-      return "expected a reference such as {vault://env/my-secret}"
-    }
-    if parts(of: text) == nil {
-      return "only references to the environment, {vault://env/NAME} or {vault://env/NAME/MEMBER}, are available"
-    }
-    return nil
+    parts(of: text) == nil
+      ? "only references to the environment, {vault://env/NAME} or {vault://env/NAME/MEMBER}, are available" : nil
   }
 
   /// The secret; nil if it is not there.
