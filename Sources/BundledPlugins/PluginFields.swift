@@ -46,6 +46,23 @@ enum PluginFields {
     FieldSchema.boolean.asRequired().defaulting(to: .bool(value)).described(description)
   }
 
+  /// A time in milliseconds, which may have a fraction.
+  static func milliseconds(_ value: Int64, _ description: String) -> FieldSchema {
+    FieldSchema.number.defaulting(to: .integer(value)).checked(
+      by: .custom("time") { value in
+        guard let time = value.double, !(0...maximumMilliseconds).contains(time) else { return nil }
+        return "value should be between 0 and \(Int64(maximumMilliseconds))"
+      }
+    ).described(description)
+  }
+
+  private static let maximumMilliseconds = 2_147_483_646.0
+
+  /// Whether the certificate of a server is verified.
+  static func sslVerify(_ description: String) -> FieldSchema {
+    FieldSchema.boolean.asRequired().defaulting(to: true).described(description)
+  }
+
   /// Further fields of log entries, each by a chunk of Lua that returns its value.
   static var customFieldsByLua: FieldSchema {
     FieldSchema.map(

@@ -25,6 +25,7 @@ struct GatewayParts: Sendable {
   let inspector: LuaPluginInspector
   let listeners: ListenersFile
   let outbound: SharedHTTPClient
+  let pluginLifetime = PluginLifetime()
 
   init(settings: GatewaySettings) async throws {
     self.settings = settings
@@ -123,7 +124,8 @@ struct GatewayParts: Sendable {
     ConfigurationApplier(
       registryBuilder: PluginRegistryBuilder(
         inspector: inspector, luaSettings: luaSettings, isStreamingEnabled: settings.customPluginStreamingEnabled),
-      proxy: proxy, services: PluginServices(outbound: outbound), logger: logger)
+      proxy: proxy, services: PluginServices(outbound: outbound, lifetime: pluginLifetime),
+      logger: logger)
   }
 
   private var luaSettings: LuaRuntime.LuaSettings {
@@ -134,7 +136,11 @@ struct GatewayParts: Sendable {
 
   func drain(_ proxy: ProxyServer) async {
     logger.notice("draining: requests under way may finish")
-    await proxy.drain(timeout: TimeAmount(settings.workerShutdownTimeout))
+    let timeout = TimeAmount(settings.workerShutdownTimeout)
+    let deadline = NIODeadline.now() + timeout
+    await proxy.drain(timeout: timeout)
+    // Requests that used the whole time leave a moment for what they logged.
+    await pluginLifetime.end(by: max(deadline, .now() + .seconds(1)))
   }
 
   // MARK: Cluster

@@ -48,7 +48,14 @@ public struct SnapshotCompiler: Sendable {
       self.compiler = compiler
       self.config = config
       compileContext = PluginCompileContext(
-        consumers: ConsumerDirectory(config), logger: compiler.logger, services: compiler.services)
+        consumers: ConsumerDirectory(config), logger: compiler.logger, services: compiler.services,
+        certificates: Dictionary(
+          config["certificates"].compactMap { entity in
+            guard let id = entity["id"]?.string, let certificate = entity["cert"]?.string,
+              let key = entity["key"]?.string
+            else { return nil }
+            return (id, CertificatePEM(certificate: certificate, key: key))
+          }, uniquingKeysWith: { first, _ in first }))
     }
 
     mutating func run() -> RuntimeSnapshot? {
