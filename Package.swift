@@ -28,12 +28,13 @@ let package = Package(
     .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
   ],
   targets: [
-    // Layer 0: C libraries, and the Swift face of RE2.
+    // Layer 0: C libraries, and the Swift faces of RE2 and zlib.
     .systemLibrary(name: "CLuaJIT", pkgConfig: "luajit", providers: [.apt(["libluajit2-5.1-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLuaBridge", dependencies: ["CLuaJIT"], linkerSettings: [.linkedLibrary("pcre2-8")]),
     .target(name: "CRegex", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "Patterns", dependencies: ["CRegex"], swiftSettings: settings),
+    .target(name: "Zlib", dependencies: ["CZlib"], swiftSettings: settings),
 
     // Layer 1: pure values.
     .target(name: "Expressions", dependencies: ["Patterns"], swiftSettings: settings),
@@ -84,7 +85,7 @@ let package = Package(
     .target(
       name: "BundledPlugins",
       dependencies: [
-        "PluginKit", "EntityModel", "Expressions",
+        "PluginKit", "EntityModel", "Expressions", "CLuaBridge", "Zlib",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -110,13 +111,14 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: settings),
     .target(
       name: "Clustering",
       dependencies: [
-        "EntityModel", "Storage", "CZlib",
+        "EntityModel", "Storage", "Zlib",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -186,8 +188,9 @@ let package = Package(
     .testTarget(
       name: "BundledPluginsTests",
       dependencies: [
-        "BundledPlugins", "Outbound", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
-        .product(name: "NIOPosix", package: "swift-nio"),
+        "BundledPlugins", "LuaRuntime", "Outbound", "Zlib", "GatewayTesting",
+        .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: settings),
     .testTarget(
@@ -198,7 +201,7 @@ let package = Package(
       name: "OutboundTests",
       dependencies: ["Outbound", "GatewayTesting", .product(name: "NIOPosix", package: "swift-nio")],
       swiftSettings: settings),
-    .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "GatewayTesting"], swiftSettings: settings),
+    .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "Zlib", "GatewayTesting"], swiftSettings: settings),
     .testTarget(
       name: "AdminAPITests",
       dependencies: [

@@ -10,6 +10,6 @@ public enum BundledPlugins {
     CorrelationID.definition, IPRestriction.definition, RequestTermination.definition, RequestTransformer.definition,
     RequestTransformer.advancedDefinition, ResponseTransformer.definition, ResponseTransformer.advancedDefinition,
     KeyAuth.definition, ACL.definition, RouteByHeader.definition, FileLog.definition, HTTPLog.definition,
-    OPA.definition,
+    TCPLog.definition, OPA.definition,
   ]
 }

@@ -106,11 +106,13 @@ final class LuaHandler {
     functions = Phase.allCases.map { host.function($0.name, of: table) }
   }
 
-  /// - Parameter table: Reference of a table with functions by the names of phases; released with this.
-  init(table: Int32, on host: LuaHost) {
+  /// - Parameters:
+  ///   - table: Reference of a table with functions by name; released with this.
+  ///   - names: Names of the functions in their order, those of the phases unless said otherwise.
+  init(table: Int32, names: [String] = Phase.allCases.map(\.name), on host: LuaHost) {
     raw = host.raw
     self.table = table
-    functions = Phase.allCases.map { host.function($0.name, of: table) }
+    functions = names.map { host.function($0, of: table) }
   }
 
   deinit {

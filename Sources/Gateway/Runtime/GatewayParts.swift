@@ -25,6 +25,8 @@ struct GatewayParts: Sendable {
   let inspector: LuaPluginInspector
   let listeners: ListenersFile
   let outbound: SharedHTTPClient
+  let outboundTCP: SharedTCPClient
+  let trustRoots: NIOSSLTrustRoots
   let pluginLifetime = PluginLifetime()
 
   init(settings: GatewaySettings) async throws {
@@ -40,7 +42,9 @@ struct GatewayParts: Sendable {
       versionNumber: SluiceVersion.kongNumber, serverToken: SluiceVersion.serverToken,
       configuration: settings.redacted(), trustedIPs: settings.trustedIPs.blocks)
     group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
-    outbound = SharedHTTPClient(group: group)
+    trustRoots = try settings.trustRoots()
+    outbound = SharedHTTPClient(group: group, trustRoots: trustRoots)
+    outboundTCP = SharedTCPClient(trustRoots: trustRoots)
     let inspector = LuaPluginInspector()
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
@@ -124,8 +128,11 @@ struct GatewayParts: Sendable {
     ConfigurationApplier(
       registryBuilder: PluginRegistryBuilder(
         inspector: inspector, luaSettings: luaSettings, isStreamingEnabled: settings.customPluginStreamingEnabled),
-      proxy: proxy, services: PluginServices(outbound: outbound, lifetime: pluginLifetime),
-      logger: logger)
+      proxy: proxy,
+      services: PluginServices(
+        outbound: outbound, tcp: outboundTCP, lifetime: pluginLifetime,
+        scripts: LuaScriptRuntime(settings: luaSettings)),
+      trustRoots: trustRoots, logger: logger)
   }
 
   private var luaSettings: LuaRuntime.LuaSettings {

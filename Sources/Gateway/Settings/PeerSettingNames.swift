@@ -42,7 +42,7 @@ enum PeerSettingNames {
     keyring_vault_auth_method keyring_vault_host keyring_vault_kube_api_token_file keyring_vault_kube_role
     keyring_vault_mount keyring_vault_path keyring_vault_token konnect_mode lmdb_environment_path lmdb_map_size
     lru_cache_size lua_gc_tuning lua_package_cpath lua_package_path lua_socket_pool_size lua_ssl_protocols
-    lua_ssl_trusted_certificate lua_ssl_verify_depth mem_cache_size new_dns_client
+    lua_ssl_verify_depth mem_cache_size new_dns_client
     nginx_admin_client_body_buffer_size nginx_daemon nginx_events_worker_connections nginx_http_charset
     nginx_http_client_header_buffer_size nginx_http_lua_regex_cache_max_entries nginx_http_lua_regex_match_limit
     nginx_main_worker_rlimit_nofile nginx_user openresty_path opentelemetry_tracing

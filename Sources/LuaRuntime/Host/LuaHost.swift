@@ -29,6 +29,8 @@ public final class LuaHost {
   private var pendingTimers = 0
   private var handlers: [LuaSourceIdentity: LuaHandlerBox] = [:]
   private var instances: [Int: LuaInstance] = [:]
+  /// Of the script that runs.
+  var exchange = LuaScriptExchange()
 
   /// - Throws: `PluginCompileError` when the state cannot be made, for want of memory.
   init(loop: LoopServices, settings: LuaSettings) throws(PluginCompileError) {
@@ -148,6 +150,20 @@ public final class LuaHost {
     slu_clear_results(callMemory)
     LuaCall(raw: callMemory, host: self).returns(.object(phases))
     let table = slu_host_call_with_result(raw, prelude, "functions", settings.sandbox.rawValue, plugin)
+    guard table != luaNoReference else {
+      throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
+    }
+    return table
+  }
+
+  /// Compiles Lua texts of a configuration; gives the reference of a table of functions `script1`, `script2` and so on,
+  /// which take and give their values by way of `exchange`.
+  func load(scripts texts: [String], returnFunctions: Bool, plugin: String) throws(PluginCompileError) -> Int32 {
+    slu_clear_results(callMemory)
+    let call = LuaCall(raw: callMemory, host: self)
+    call.returns(.array(texts.map { .string($0) }))
+    call.returns(returnFunctions)
+    let table = slu_host_call_with_result(raw, prelude, "scripts", settings.sandbox.rawValue, plugin)
     guard table != luaNoReference else {
       throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
     }

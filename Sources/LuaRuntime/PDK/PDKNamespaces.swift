@@ -6,7 +6,7 @@ enum PDKNamespaces {
     + LogNamespace.functions + NodeNamespace.functions + NginxRequestNamespace.functions
     + NginxResponseNamespace.functions + NginxVariableNamespace.functions + NginxTextNamespace.functions
     + NginxTimeNamespace.functions + NginxTimerNamespace.functions + SocketNamespace.functions
-    + SharedDictionaryNamespace.functions
+    + SharedDictionaryNamespace.functions + ScriptNamespace.functions
 
   /// The reference page: each function with its phases and the sandbox mode from which on it may be called.
   static func referenceMarkdown() -> String {

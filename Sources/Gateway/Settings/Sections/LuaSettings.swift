@@ -18,6 +18,13 @@ public struct LuaSettings: SettingSection {
     "untrusted_lua_sandbox_environment", .list("a comma-separated list of global names"),
     "Globals that exist with `untrusted_lua = sandbox`.")
 
+  public let luaSSLTrustedCertificate = Setting(
+    "lua_ssl_trusted_certificate", .trustedCertificates, default: "system",
+    """
+    Certificates of the authorities that vouch for servers: those that plugins connect to, and those of services with
+    `tls_verify` that name no CA certificates. `system` stands for those of the operating system.
+    """)
+
   public let luaMaxRequestHeaders = Setting(
     "lua_max_req_headers", .integer(1...1000), default: "100",
     "How many request headers plugins read by default. All are forwarded.")
