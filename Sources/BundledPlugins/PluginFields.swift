@@ -11,6 +11,11 @@ enum PluginFields {
     protocols(httpNames + ["ws", "wss"], default: httpNames + ["ws", "wss"])
   }
 
+  /// A plugin for HTTP that may be bound to WebSocket.
+  static var protocolsHTTPAndWebSocketByChoice: FieldSchema {
+    protocols(httpNames + ["ws", "wss"], default: httpNames)
+  }
+
   /// A plugin that instances may bind to any protocol.
   static func protocolsAny(default names: [JSONValue] = httpNames) -> FieldSchema {
     protocols(CommonFields.coreProtocols, default: names)

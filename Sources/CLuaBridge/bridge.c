@@ -156,10 +156,14 @@ static void read_argument(lua_State *L, int index, const slu_function *function,
       value->bytes = lua_tolstring(L, index, &value->length);
       return;
     case LUA_TTABLE:
-      if (function->wants & ((uint32_t)SLU_WANTS_JSON_ARGUMENT << (index - 1))) {
+      if (index <= 8 && function->wants & ((uint32_t)SLU_WANTS_JSON_ARGUMENT << (index - 1))) {
         value->kind = SLU_STRING;
         value->flags = SLU_FLAG_JSON;
-        value->bytes = slu_json_encode(L, index, &value->length);
+        // The text takes the table's place, so that Lua owns it; another argument may be encoded after it.
+        const char *text = slu_json_encode(L, index, &value->length);
+        lua_pushlstring(L, text, value->length);
+        lua_replace(L, index);
+        value->bytes = lua_tolstring(L, index, &value->length);
         return;
       }
       value->kind = SLU_TABLE;

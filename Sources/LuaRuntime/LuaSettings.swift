@@ -25,6 +25,8 @@ public struct LuaSettings: Sendable {
   /// Bytes of a request body that plugins get without naming a limit (`client_body_buffer_size`).
   public var bodyBufferSize: Int
   public var logSink: any LuaLogSink
+  /// The share of traces that are kept, 0 to 1; nil while tracing is off.
+  public var tracingSamplingRate: Double?
 
   public init(
     sandbox: SandboxMode = .strict, memoryLimit: Int = 256 << 20, cpuLimitMilliseconds: Int = 50,

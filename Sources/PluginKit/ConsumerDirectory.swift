@@ -84,12 +84,7 @@ public final class KeyCredential: Sendable {
     self.entity = entity
     self.consumer = consumer
     id = entity["id"]?.string ?? ""
-    if let lifetime = entity["ttl"]?.integer, lifetime > 0, let created = entity["created_at"]?.integer {
-      let (sum, overflows) = created.addingReportingOverflow(lifetime)
-      expiresAt = overflows ? nil : sum
-    } else {
-      expiresAt = nil
-    }
+    expiresAt = entity.object.flatMap(Lifetime.expiry)
   }
 
   /// - Parameter milliseconds: since the epoch.

@@ -132,6 +132,8 @@ public final class LoopServices {
   /// Owned by `LuaRuntime`: the loop's Lua state.
   public var scriptHost: AnyObject?
   private var keptObjects: [ObjectIdentifier: AnyObject] = [:]
+  /// The loop's connections and requests by the names of nginx's status page. Set by the proxy.
+  public var connectionStatistics: (() -> [String: Int])?
 
   public init(index: Int, node: NodeInfo) {
     self.index = index

@@ -12,14 +12,14 @@ public final class LuaHost {
   let settings: LuaSettings
   let node: NodeInfo
   let loopIndex: Int
-  private let prelude: Int32
+  let prelude: Int32
 
   /// The request whose plugin runs now; nil while a plugin is loaded.
   private(set) var context: RequestContext?
   /// Name of the plugin that runs or is loaded now, for log lines.
   private(set) var pluginName: String?
   private(set) var phase = Phase.initWorker
-  private var pendingWait: LuaWait?
+  var pendingWait: LuaWait?
   /// Of the last request: where waits and timers of this host are kept.
   private(set) var eventLoop: (any EventLoop)?
   /// What the running timer keeps; nil while none runs.
@@ -207,7 +207,7 @@ public final class LuaHost {
 
   func release(_ reference: Int32) { slu_host_release(raw, reference) }
 
-  private var callMemory: UnsafeMutablePointer<slu_call> {
+  var callMemory: UnsafeMutablePointer<slu_call> {
     UnsafeMutableRawPointer(raw).advanced(by: MemoryLayout<slu_host>.offset(of: \slu_host.call) ?? 0)
       .assumingMemoryBound(to: slu_call.self)
   }
@@ -238,7 +238,7 @@ public final class LuaHost {
 
   // MARK: Runs
 
-  private func enter(
+  func enter(
     _ context: RequestContext?, _ phase: Phase, key: Int, plugin: String?, timer: LuaRequestState? = nil
   ) {
     self.context = context
@@ -259,6 +259,19 @@ public final class LuaHost {
   private static let timerPhase: UInt32 = 31
 
   var isTimer: Bool { timerState != nil }
+
+  /// The light thread that runs, when it goes on after a wait, and what it has waited for.
+  var runningThread: Int?
+  var threadResults: LuaWait.Results?
+  /// Who waits for a signal, by its token.
+  var signals: [Int: LuaSignal] = [:]
+
+  /// What the running request or timer keeps, if it keeps anything yet.
+  var startedState: LuaRequestState? {
+    if let timerState { return timerState }
+    guard let state = context?.scriptState as? LuaRequestState, state.host === self else { return nil }
+    return state
+  }
 
   /// What the running request or timer keeps; nil while a plugin is loaded.
   var runningState: LuaRequestState? { timerState ?? context.map { requestState(of: $0) } }
@@ -286,7 +299,7 @@ public final class LuaHost {
   /// Number of the instance that runs.
   var pluginKey: Int { Int(raw.pointee.plugin_key) }
 
-  private func leave() {
+  func leave() {
     let reference = raw.pointee.request_reference
     if let timerState {
       timerState.reference = reference
@@ -308,7 +321,7 @@ public final class LuaHost {
     return conclude(status, key: key, plugin: plugin, phase, context)
   }
 
-  private func conclude(
+  func conclude(
     _ status: Int32, key: Int, plugin: String, _ phase: Phase, _ context: RequestContext?
   ) -> PhaseOutcome {
     let timer = timerState
@@ -316,10 +329,11 @@ public final class LuaHost {
     while true {
       switch Int(status) {
       case SLU_RUN_FINISHED, SLU_RUN_EXITED:
+        let waits = waitsForThreads(exited: Int(status) == SLU_RUN_EXITED)
         leave()
-        return .finished
+        return waits ? .suspended : .finished
       case SLU_RUN_WAITING:
-        let run = LuaRun(self, raw.pointee.running, key: key, plugin: plugin, phase, timer)
+        let run = LuaRun(self, raw.pointee.running, key: key, plugin: plugin, phase, timer, startedState)
         leave()
         guard let wait = pendingWait, let eventLoop else { return .failed }
         pendingWait = nil
@@ -337,6 +351,7 @@ public final class LuaHost {
         status = resume(run, context, results)
       default:
         logFailure(plugin: plugin, phase: phase)
+        startedState?.endThreads()
         leave()
         if let context { giveUpIfFull(on: context.loop) }
         return .failed
@@ -352,6 +367,8 @@ public final class LuaHost {
   }
 
   private func goOn(_ run: LuaRun, _ context: RequestContext?, _ results: LuaWait.Results) {
+    // One of the phase's threads has ended the phase meanwhile.
+    guard run.isWanted else { return }
     let status = resume(run, context, results)
     let outcome = conclude(status, key: run.key, plugin: run.plugin, run.phase, context)
     if case .suspended = outcome { return }
@@ -390,7 +407,7 @@ public final class LuaHost {
 
   // MARK: Log
 
-  private func logFailure(plugin: String, phase: Phase) {
+  func logFailure(plugin: String, phase: Phase) {
     let message = Self.errorMessage(raw)
     var line = "[kong] [\(plugin)] failed in \(isTimer ? "timer" : phase.name): \(message)"
     if raw.pointee.traceback_length > 0, let text = raw.pointee.error_traceback {
@@ -409,11 +426,16 @@ private final class LuaRun {
   let plugin: String
   let phase: Phase
   let timer: LuaRequestState?
+  private let state: LuaRequestState?
+  private let generation: Int
   private var thread: slu_thread?
 
   init(
-    _ host: LuaHost, _ thread: slu_thread, key: Int, plugin: String, _ phase: Phase, _ timer: LuaRequestState?
+    _ host: LuaHost, _ thread: slu_thread, key: Int, plugin: String, _ phase: Phase, _ timer: LuaRequestState?,
+    _ state: LuaRequestState?
   ) {
+    self.state = state
+    generation = state?.threadGeneration ?? 0
     self.timer = timer
     self.host = host
     self.thread = thread
@@ -421,6 +443,8 @@ private final class LuaRun {
     self.plugin = plugin
     self.phase = phase
   }
+
+  var isWanted: Bool { state?.threadGeneration ?? 0 == generation }
 
   func take() -> slu_thread {
     guard let thread else { preconditionFailure("a run goes on once") }
@@ -442,6 +466,15 @@ final class LuaRequestState {
   var bufferedBodies: [Int: ByteBuffer] = [:]
   /// Open client sockets by their number.
   var sockets: [Int: LuaSocket] = [:]
+  /// Numbers of the light threads that have not ended.
+  var threads: Set<Int> = []
+  var nextThread = 1
+  /// Tokens of those who wait for threads.
+  var joins: Set<Int> = []
+  /// Goes up when the threads of a phase are ended from outside.
+  var threadGeneration = 0
+  /// The phase's function has ended, but not its threads.
+  var isWaitingForThreads = false
 
   init(_ host: LuaHost) { self.host = host }
 

@@ -6,7 +6,20 @@ enum PDKNamespaces {
     + LogNamespace.functions + NodeNamespace.functions + NginxRequestNamespace.functions
     + NginxResponseNamespace.functions + NginxVariableNamespace.functions + NginxTextNamespace.functions
     + NginxTimeNamespace.functions + NginxTimerNamespace.functions + SocketNamespace.functions
-    + SharedDictionaryNamespace.functions + ScriptNamespace.functions
+    + SharedDictionaryNamespace.functions + ServiceTLSNamespace.functions + ClientTLSNamespace.functions
+    + TracingNamespace.functions + ThreadNamespace.functions + ScriptNamespace.functions + preludeChecks
+
+  /// Functions that the runtime's own Lua code makes.
+  static let prelude: [PreludeFunction] =
+    ServiceTLSNamespace.declarations + TracingNamespace.declarations + AbsentNamespace.declarations
+    + ThreadNamespace.declarations
+
+  /// What the prelude needs to know of its own functions: each name with its level, and the check of its phases.
+  private static let preludeChecks: [PDKFunction] = prelude.map { function in
+    PDKFunction("check:\(function.level.rawValue):\(function.name)", function.phases, level: .internal, "") {
+      (call) throws(LuaFault) in
+    }
+  }
 
   /// The reference page: each function with its phases and the sandbox mode from which on it may be called.
   static func referenceMarkdown() -> String {
@@ -15,10 +28,12 @@ enum PDKNamespaces {
       "Generated from the declarations in `Sources/LuaRuntime/PDK`.", "",
       "| function | phases | from mode | what it does |", "|---|---|---|---|",
     ]
-    for function in all.sorted(by: { $0.name < $1.name }) where function.level != .internal {
-      let phases = function.phases.names.isEmpty ? "any" : function.phases.names
+    let rows =
+      all.filter { $0.level != .internal }.map { ($0.name, $0.arguments, $0.phases, $0.level, $0.summary) }
+      + prelude.map { ($0.name, $0.arguments, $0.phases, $0.level, $0.summary) }
+    for (name, arguments, phases, level, summary) in rows.sorted(by: { $0.0 < $1.0 }) {
       lines.append(
-        "| `\(function.name)(\(function.arguments))` | \(phases) | \(function.level.rawValue) | \(function.summary) |")
+        "| `\(name)(\(arguments))` | \(phases.names.isEmpty ? "any" : phases.names) | \(level.rawValue) | \(summary) |")
     }
     return lines.joined(separator: "\n") + "\n"
   }

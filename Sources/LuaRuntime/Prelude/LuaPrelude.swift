@@ -2,7 +2,7 @@
 /// for each plugin. Trusted; runs once per state.
 enum LuaPrelude {
   static let text = head + LuaPreludeText.kong + LuaPreludeText.modules + LuaPreludeText.penlight
-    + LuaPreludeText.regex + LuaPreludeText.services + tail
+    + LuaPreludeText.regex + LuaPreludeText.threads + LuaPreludeText.services + LuaPreludeText.tracing + tail
 
   private static let head = #"""
     local F, N = ...
@@ -19,12 +19,48 @@ enum LuaPrelude {
     local null = N.new_json().null
 
     -- The functions of the bridge by sandbox level.
-    local strict, lax, internal = {}, {}, {}
+    local strict, lax, beyond, internal = {}, {}, {}, {}
+    -- The functions that are made here: by name, their level and the check of their phases.
+    local declared = {}
     for name, f in pairs(F) do
       local level, rest = name:match("^(%l+):(.+)$")
       if level == "lax" then lax[rest] = f
-      elseif level == "internal" then internal[rest] = f
+      elseif level == "on" then beyond[rest] = f
+      elseif level == "internal" then
+        local own, made = rest:match("^check:(%l+):(.+)$")
+        if made then declared[made] = {level = own, check = f} else internal[rest] = f end
       else strict[name] = f end
+    end
+
+    local function is_allowed(level, mode)
+      if level == "strict" then return true end
+      if level == "lax" then return mode ~= "strict" end
+      return mode == "on" or mode == "sandbox"
+    end
+
+    -- Makers of namespaces, by their path: each gives its functions for one environment.
+    local providers = {}
+    local function provide(root, prefix, mode, plugin)
+      for path, make in pairs(providers) do
+        if sub(path, 1, #prefix) == prefix then
+          for name, f in pairs(make(mode, plugin)) do
+            local full = path .. "." .. name
+            local entry = declared[full] or error("undeclared function " .. full)
+            if is_allowed(entry.level, mode) then
+              local node = root
+              for part in sub(path, #prefix + 1):gmatch("[^.]+") do
+                node[part] = node[part] or {}
+                node = node[part]
+              end
+              local check = entry.check
+              node[name] = type(f) == "function" and function(...)
+                check()
+                return f(...)
+              end or f
+            end
+          end
+        end
+      end
     end
 
     -- A read-only view of a table; `dynamic` computes members, `assign` takes assignments (returns true if it did).
@@ -150,7 +186,8 @@ enum LuaPrelude {
       env.print = function(...) return internal["log.print"](...) end
       local functions = copy(strict)
       if mode ~= "strict" then copy(lax, functions) end
-      env.kong, env.ngx = make_kong(functions, trusted, mode), make_ngx(functions, trusted, mode)
+      if is_allowed("on", mode) then copy(beyond, functions) end
+      env.kong, env.ngx = make_kong(functions, trusted, mode, plugin), make_ngx(functions, trusted, mode, plugin)
       for name, library in pairs(libraries) do
         env[name] = trusted and copy(library) or view(name, library)
       end
@@ -221,6 +258,7 @@ enum LuaPrelude {
       return made
     end
 
-    return {environment = environment, functions = functions, scripts = scripts, run_timer = run_timer}
+    return {environment = environment, functions = functions, scripts = scripts, run_timer = run_timer, run_retry = run_retry,
+      run_thread = run_thread}
     """#
 }

@@ -53,6 +53,6 @@ struct UpstreamTLSFactory {
         try NIOSSLPrivateKey(bytes: Array((certificate["key"]?.string ?? "").utf8), format: .pem))
       identity += "|client:" + id
     }
-    return UpstreamTLS(context: try NIOSSLContext(configuration: configuration), identity: identity)
+    return try UpstreamTLS(configuration: configuration, identity: identity)
   }
 }
