@@ -32,6 +32,7 @@ let package = Package(
     .systemLibrary(name: "CLuaJIT", pkgConfig: "luajit", providers: [.apt(["libluajit2-5.1-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLuaBridge", dependencies: ["CLuaJIT"], linkerSettings: [.linkedLibrary("pcre2-8")]),
+    .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto")]),
     .target(name: "CRegex", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "Patterns", dependencies: ["CRegex"], swiftSettings: settings),
     .target(name: "Zlib", dependencies: ["CZlib"], swiftSettings: settings),
@@ -77,9 +78,11 @@ let package = Package(
     .target(
       name: "LuaRuntime",
       dependencies: [
-        "CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel",
+        "CLuaJIT", "CLuaBridge", "CCrypto", "CZlib", "PluginKit", "EntityModel",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
       ],
@@ -173,6 +176,7 @@ let package = Package(
         "EntityModel",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       path: "Tests/GatewayTesting", swiftSettings: settings),
     .testTarget(name: "PatternsTests", dependencies: ["Patterns"], swiftSettings: settings),
@@ -198,7 +202,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "ProxyTests",
-      dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],
+      dependencies: [
+        "Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "OutboundTests",

@@ -14,7 +14,6 @@ final class JQThreads: @unchecked Sendable {
   private struct Job {
     let deadline: JQDeadline?
     let work: @Sendable () -> Void
-    let expired: @Sendable () -> Void
   }
 
   private let condition = NSCondition()
@@ -36,12 +35,16 @@ final class JQThreads: @unchecked Sendable {
     }
   }
 
+  /// Does some work; the result, or a failure when its time is over.
   func run(
-    milliseconds: Int, _ work: @escaping @Sendable (JQDeadline) -> Void, expired: @escaping @Sendable () -> Void
+    milliseconds: Int, _ work: @escaping @Sendable (JQDeadline) -> Result<[UInt8]?, JQError>,
+    _ completion: @escaping @Sendable (Result<[UInt8]?, JQError>) -> Void
   ) {
-    let deadline = JQDeadline(.now + .milliseconds(milliseconds))
-    let job = Job(deadline: deadline, work: { work(deadline) }, expired: expired)
-    if !enqueue(job) { expired() }
+    let deadline = JQDeadline(.now + .milliseconds(milliseconds), completion)
+    guard enqueue(Job(deadline: deadline, work: { deadline.complete(work(deadline)) })) else {
+      return deadline.complete(.failure(.timeout))
+    }
+    watch.add(deadline)
   }
 
   /// Runs something and waits for it, a few seconds at most; nil if it takes longer.
@@ -55,7 +58,7 @@ final class JQThreads: @unchecked Sendable {
         let value = work()
         box.value.withLock { $0 = value }
         done.signal()
-      }, expired: {})
+      })
     guard enqueue(job), done.wait(timeout: .now() + 10) == .success else { return nil }
     return box.value.withLock { $0 }
   }
@@ -89,12 +92,7 @@ final class JQThreads: @unchecked Sendable {
         job.work()
         continue
       }
-      guard deadline.instant > .now else {
-        job.expired()
-        continue
-      }
-      watch.add(deadline)
-      job.work()
+      if !deadline.isComplete { job.work() }
       watch.remove(deadline)
     }
   }
@@ -106,21 +104,48 @@ private final class SharedBox<Value: ~Copyable & Sendable>: Sendable {
   init(_ value: consuming Value) { self.value = value }
 }
 
-/// When a run must be over, and the program that is at work until then.
+/// When a run must be over, the program that is at work until then, and who waits for it.
 final class JQDeadline: @unchecked Sendable {
-  // Sound: the handle is only used under the lock; it is set while the program is at work and thus not freed.
+  // Sound: everything mutable is used under the lock; the handle is set while the program is at work and thus not
+  // freed.
   let instant: ContinuousClock.Instant
   private let lock = NSLock()
   private var handle: OpaquePointer?
+  private var completion: (@Sendable (Result<[UInt8]?, JQError>) -> Void)?
 
-  init(_ instant: ContinuousClock.Instant) { self.instant = instant }
+  /// Time that a program has to stop in before nobody waits for it any more.
+  private static let grace = Duration.milliseconds(100)
+
+  init(
+    _ instant: ContinuousClock.Instant, _ completion: @escaping @Sendable (Result<[UInt8]?, JQError>) -> Void
+  ) {
+    self.instant = instant
+    self.completion = completion
+  }
+
+  var isComplete: Bool { lock.withLock { completion == nil } }
 
   func begin(_ handle: OpaquePointer) { lock.withLock { self.handle = handle } }
 
   func end() { lock.withLock { handle = nil } }
 
-  /// Stops the program that is at work.
-  func expire() { lock.withLock { if let handle { sluice_jq_stop(handle) } } }
+  /// Hands over the result, unless that is done.
+  func complete(_ result: Result<[UInt8]?, JQError>) {
+    let waiting = lock.withLock {
+      defer { completion = nil }
+      return completion
+    }
+    waiting?(result)
+  }
+
+  /// Stops the program that is at work; a moment later, or if none has begun, gives up waiting for it.
+  func expire(at now: ContinuousClock.Instant) {
+    let givesUp = lock.withLock {
+      if let handle { sluice_jq_stop(handle) }
+      return handle == nil || now - instant > Self.grace
+    }
+    if givesUp { complete(.failure(.timeout)) }
+  }
 }
 
 /// Stops runs whose time is over.
@@ -137,8 +162,11 @@ private final class JQWatch: @unchecked Sendable {
 
   func add(_ deadline: JQDeadline) {
     condition.lock()
-    running[ObjectIdentifier(deadline)] = deadline
-    if running.count == 1 { condition.signal() }
+    // The work may be over already.
+    if !deadline.isComplete {
+      running[ObjectIdentifier(deadline)] = deadline
+      if running.count == 1 { condition.signal() }
+    }
     condition.unlock()
   }
 
@@ -158,7 +186,11 @@ private final class JQWatch: @unchecked Sendable {
       }
       _ = condition.wait(until: Date(timeIntervalSinceNow: 0.01))
       let now = ContinuousClock.now
-      for deadline in running.values where deadline.instant <= now { deadline.expire() }
+      let expired = running.values.filter { $0.instant <= now }
+      guard !expired.isEmpty else { continue }
+      condition.unlock()
+      for deadline in expired { deadline.expire(at: now) }
+      condition.lock()
     }
   }
 }

@@ -7,7 +7,7 @@ import Testing
   private func run(_ source: String, _ input: String = "null", milliseconds: Int = 5000) async throws -> String? {
     let program = try JQProgram.compiled(source)
     let result: [UInt8]? = try await withCheckedThrowingContinuation { continuation in
-      program.run(Array(input.utf8), milliseconds: milliseconds) { continuation.resume(with: $0) }
+      program.run({ Array(input.utf8) }, milliseconds: milliseconds) { continuation.resume(with: $0) }
     }
     return result.map { String(decoding: $0, as: UTF8.self) }
   }
@@ -124,7 +124,7 @@ import Testing
       for number in 0..<200 {
         group.addTask {
           let bytes: [UInt8]? = try await withCheckedThrowingContinuation { continuation in
-            program.run(Array(#"{"n":\#(number)}"#.utf8), milliseconds: 60_000) { continuation.resume(with: $0) }
+            program.run({ Array(#"{"n":\#(number)}"#.utf8) }, milliseconds: 60_000) { continuation.resume(with: $0) }
           }
           return bytes.map { String(decoding: $0, as: UTF8.self) } == "\(number * 2)"
         }

@@ -27,6 +27,7 @@ enum FileLog {
       guard let path = instance.config.text("path") else {
         throw PluginCompileError(plugin: instance.pluginName, reason: "config.path is missing")
       }
+      context.services.lifetime.atEnd("file-log") { _ in await FileLogFile.flushAll() }
       return FileLogExecutor(
         file: FileLogFile.file(at: path), reopens: instance.config.flag("reopen"),
         customFields: try CustomLogFields(instance, context.services), pluginName: instance.pluginName, logger: context.logger)

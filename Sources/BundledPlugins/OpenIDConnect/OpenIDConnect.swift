@@ -1,4 +1,5 @@
 import EntityModel
+import Logging
 import PluginKit
 
 /// `openid-connect`: makes the gateway the relying party of an OpenID provider. Source: Kong fact, bundled-16 §5.
@@ -33,12 +34,31 @@ enum OpenIDConnect {
     func makeExecutor(
       for instance: PluginInstance, in context: PluginCompileContext
     ) throws(PluginCompileError) -> any PluginExecutor {
-      OpenIDConnectExecutor()
+      let settings = try OpenIDConnectSettings(instance.config)
+      return OpenIDConnectExecutor(
+        settings: settings, consumers: context.consumers,
+        consumersByLowercasedName: settings.ignoresCaseOfUsernames
+          ? Dictionary(
+            context.consumers.all.compactMap { consumer in consumer.username.map { ($0.lowercased(), consumer) } },
+            uniquingKeysWith: { first, _ in first }) : nil,
+        services: context.services, logger: context.logger)
     }
   }
 }
 
 struct OpenIDConnectExecutor: PluginExecutor {
   let phases = PhaseSet(.access)
-  func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome { .failed }
+  let settings: OpenIDConnectSettings
+  let consumers: ConsumerDirectory
+  /// Nil where the case of user names matters.
+  let consumersByLowercasedName: [String: ConsumerInfo]?
+  let services: PluginServices
+  let logger: Logger
+
+  func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
+    if !settings.runsOnPreflight, context.method == .options { return .finished }
+    // Another plugin has authenticated the request already.
+    if settings.anonymous != nil, context.credential != nil { return .finished }
+    return OpenIDConnectFlow(self, context).run()
+  }
 }

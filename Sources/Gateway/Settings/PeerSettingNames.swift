@@ -68,7 +68,7 @@ enum PeerSettingNames {
     smtp_domain smtp_host smtp_mock smtp_password smtp_port smtp_ssl smtp_starttls smtp_timeout_connect
     smtp_timeout_read smtp_timeout_send smtp_username ssl_cipher_suite ssl_ciphers ssl_dhparam
     ssl_prefer_server_ciphers ssl_protocols ssl_session_cache_size ssl_session_tickets ssl_session_timeout
-    status_access_log status_error_log stream_listen tls_certificate_verify tracing_instrumentations
+    status_access_log status_error_log stream_listen tracing_instrumentations
     tracing_sampling_rate vault_aws_assume_role_arn vault_aws_decode_base64 vault_aws_endpoint_url vault_aws_neg_ttl
     vault_aws_region vault_aws_resurrect_ttl vault_aws_role_session_name vault_aws_sts_endpoint_url vault_aws_ttl
     vault_azure_certs_client_id vault_azure_certs_neg_ttl vault_azure_certs_resurrect_ttl

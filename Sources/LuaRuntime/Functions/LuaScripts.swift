@@ -21,6 +21,8 @@ private final class LuaScripts: PluginScripts {
   private let plugin: String
   private let settings: LuaSettings
   private let key = nextExecutorKey()
+  /// Of the plugins that have such texts, all of them bundled.
+  private static let version = "3.15.0"
 
   init(_ texts: [String], _ style: PluginScriptStyle, plugin: String, _ settings: LuaSettings) {
     self.texts = texts
@@ -34,8 +36,9 @@ private final class LuaScripts: PluginScripts {
     guard settings.sandbox != .off else { return }
     let host = try LuaHost.host(on: loop, settings: settings)
     if host.instance(key) != nil { return }
-    let table = try host.load(scripts: texts, returnFunctions: style == .function, plugin: plugin)
-    let handler = LuaHandler(table: table, names: (1...max(1, texts.count)).map { "script\($0)" }, on: host)
+    let tenant = LuaTenant(plugin: plugin, version: Self.version, on: host)
+    let table = try host.load(scripts: texts, returnFunctions: style == .function, tenant)
+    let handler = LuaHandler(table: table, tenant, names: (1...max(1, texts.count)).map { "script\($0)" }, on: host)
     host.keep(LuaInstance(self, handler, configuration: luaNoReference, host: host), key: key)
   }
 

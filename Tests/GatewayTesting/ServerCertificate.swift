@@ -1,10 +1,10 @@
 import NIOCore
 import NIOSSL
 
-/// A certificate for `log.test` and `localhost` with the authority that vouches for it, made for these tests
-/// alone and valid until 2126.
-enum ServerCertificate {
-  static let authority = """
+/// A certificate for `log.test` and `localhost` with the authority that vouches for it, made for tests alone
+/// and valid until 2126.
+public enum ServerCertificate {
+  public static let authority = """
     -----BEGIN CERTIFICATE-----
     MIIBiTCCAS+gAwIBAgIUd/6wdTKZ6zjHCqGKgLIFh4PmvLUwCgYIKoZIzj0EAwIw
     GTEXMBUGA1UEAwwOVGVzdCBBdXRob3JpdHkwIBcNMjYxMTIzMDA1NTMwWhgPMjEy
@@ -18,7 +18,7 @@ enum ServerCertificate {
     -----END CERTIFICATE-----
     """
 
-  static let certificate = """
+  public static let certificate = """
     -----BEGIN CERTIFICATE-----
     MIIBnDCCAUOgAwIBAgIUAegsoXILgd9U4dxPzRndUsc/xMAwCgYIKoZIzj0EAwIw
     GTEXMBUGA1UEAwwOVGVzdCBBdXRob3JpdHkwIBcNMjYxMTIzMDExNTQ3WhgPMjEy
@@ -32,7 +32,7 @@ enum ServerCertificate {
     -----END CERTIFICATE-----
     """
 
-  static let key = """
+  public static let key = """
     -----BEGIN PRIVATE KEY-----
     MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgDHm1U84CEAHgqEMz
     0xd8OV7UJ5DTS8I+JYMYcD4vHvqhRANCAAQ405FE2Gf5KjGE3jCh8cQj63dnBj/A
@@ -41,7 +41,7 @@ enum ServerCertificate {
     """
 
   /// Makes the connections of a server encrypted.
-  static func serve(on channel: any Channel) throws {
+  public static func serve(on channel: any Channel) throws {
     let configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(certificate.utf8)).map { .certificate($0) },
       privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem)))
@@ -49,7 +49,7 @@ enum ServerCertificate {
       NIOSSLServerHandler(context: NIOSSLContext(configuration: configuration)))
   }
 
-  static func trusted() throws -> NIOSSLTrustRoots {
+  public static func trusted() throws -> NIOSSLTrustRoots {
     .certificates(try NIOSSLCertificate.fromPEMBytes(Array(authority.utf8)))
   }
 }
