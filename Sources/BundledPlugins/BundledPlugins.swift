@@ -25,5 +25,6 @@ public enum BundledPlugins {
     ResponseTransformer.definition,
     ResponseTransformer.advancedDefinition,
     RouteByHeader.definition,
+    TCPLog.definition,
   ]
 }

@@ -27,6 +27,8 @@ public final class LuaHost {
   private var dueTimer = 0
   private var timerFunction = luaNoReference
   private var pendingTimers = 0
+  /// Of the script that runs.
+  var exchange = LuaScriptExchange()
   private var instances = LuaInstances()
   /// The instance that was looked up last; it is the one that runs.
   private var lastInstance: (key: Int, tenant: LuaTenant)?
@@ -163,6 +165,23 @@ public final class LuaHost {
     slu_clear_results(callMemory)
     LuaCall(raw: callMemory, host: self).returns(.object(phases))
     let table = slu_host_call_with_result(raw, prelude, "functions", settings.sandbox.rawValue, plugin)
+    guard table != luaNoReference else {
+      throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
+    }
+    return table
+  }
+
+  /// Compiles Lua texts of a configuration; gives the reference of a table of functions `script1`, `script2` and so on,
+  /// which take and give their values by way of `exchange`.
+  func load(scripts texts: [String], returnFunctions: Bool, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
+    let plugin = tenant.plugin
+    raw.pointee.account = tenant.account
+    defer { raw.pointee.account = 0 }
+    slu_clear_results(callMemory)
+    let call = LuaCall(raw: callMemory, host: self)
+    call.returns(.array(texts.map { .string($0) }))
+    call.returns(returnFunctions)
+    let table = slu_host_call_with_result(raw, prelude, "scripts", settings.sandbox.rawValue, plugin)
     guard table != luaNoReference else {
       throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
     }

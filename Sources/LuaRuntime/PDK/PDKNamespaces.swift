@@ -7,7 +7,7 @@ enum PDKNamespaces {
     + NginxResponseNamespace.functions + NginxVariableNamespace.functions + NginxTextNamespace.functions
     + NginxTimeNamespace.functions + NginxTimerNamespace.functions + SocketNamespace.functions
     + SharedDictionaryNamespace.functions + ServiceTLSNamespace.functions + ClientTLSNamespace.functions
-    + TracingNamespace.functions + ThreadNamespace.functions + preludeChecks
+    + TracingNamespace.functions + ThreadNamespace.functions + ScriptNamespace.functions + preludeChecks
 
   /// Functions that the runtime's own Lua code makes.
   static let prelude: [PreludeFunction] =
