@@ -40,7 +40,7 @@ struct GatewayParts: Sendable {
       configuration: settings.redacted(), trustedIPs: settings.trustedIPs.blocks)
     group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
     outbound = SharedHTTPClient(group: group)
-    let inspector = LuaPluginInspector()
+    let inspector = LuaPluginInspector(settings: Self.luaSettings(settings, logger: logger))
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
     listeners = ListenersFile(prefix: settings.prefix, expected: Self.listenerCount(settings))
@@ -126,10 +126,16 @@ struct GatewayParts: Sendable {
       proxy: proxy, services: PluginServices(outbound: outbound), logger: logger)
   }
 
-  private var luaSettings: LuaRuntime.LuaSettings {
-    LuaRuntime.LuaSettings(
+  private var luaSettings: LuaRuntime.LuaSettings { Self.luaSettings(settings, logger: logger) }
+
+  /// What Lua from the configuration may do under these settings.
+  static func luaSettings(_ settings: GatewaySettings, logger: Logger) -> LuaRuntime.LuaSettings {
+    var lua = LuaRuntime.LuaSettings(
       sandbox: SandboxMode(settings.untrustedLua), bodyBufferSize: settings.clientBodyBufferSize,
       logSink: LoggerLuaLogSink(logger))
+    lua.sandboxModules = settings.untrustedLuaSandboxRequires
+    lua.sandboxGlobals = settings.untrustedLuaSandboxEnvironment
+    return lua
   }
 
   func drain(_ proxy: ProxyServer) async {
@@ -228,13 +234,13 @@ struct GatewayParts: Sendable {
 }
 
 extension SandboxMode {
-  /// Kong compatibility: its older mode `sandbox` is `lax` here; its two lists of names are not read.
   fileprivate init(_ setting: UntrustedLua) {
     self =
       switch setting {
       case .off: .off
       case .strict: .strict
-      case .lax, .sandbox: .lax
+      case .lax: .lax
+      case .sandbox: .sandbox
       case .on: .on
       }
   }
