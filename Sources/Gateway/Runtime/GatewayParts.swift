@@ -48,7 +48,7 @@ struct GatewayParts: Sendable {
     trustRoots = try settings.trustRoots()
     outbound = SharedHTTPClient(group: group, trustRoots: trustRoots)
     outboundTCP = SharedTCPClient(trustRoots: trustRoots)
-    let inspector = LuaPluginInspector(limits: .init(settings: settings))
+    let inspector = LuaPluginInspector(settings: settings)
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
     listeners = ListenersFile(prefix: settings.prefix, expected: Self.listenerCount(settings))

@@ -18,7 +18,7 @@ public struct PluginWorkbench: Sendable {
   ///   - name: Name of the plugin; nil takes the one in the schema.
   ///   - settings: As on the gateway that the plugin is for: they decide about the sandbox and the limits.
   public init(name: String?, handler: String, schema: String, settings: GatewaySettings) {
-    inspector = LuaPluginInspector(limits: .init(settings: settings))
+    inspector = LuaPluginInspector(settings: settings)
     self.name = name ?? inspector.name(inSchema: schema) ?? ""
     self.handler = handler
     self.schema = schema

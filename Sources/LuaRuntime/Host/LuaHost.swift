@@ -135,6 +135,9 @@ public final class LuaHost {
   static let sandboxIsOff =
     "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'"
 
+  /// Names a version of a plugin: its text counts, not only its name.
+  private static func scope(of plugin: String, _ text: String) -> String { "\(plugin)#\(UInt(bitPattern: text.hashValue))" }
+
   /// Makes an environment of its own and loads a chunk into it; gives the reference of the chunk's function.
   func load(chunk text: String, named name: String, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
     let plugin = tenant.plugin
@@ -143,7 +146,7 @@ public final class LuaHost {
     guard settings.sandbox != .off else {
       throw PluginCompileError(plugin: plugin, reason: Self.sandboxIsOff)
     }
-    let environment = slu_host_call_member(raw, prelude, "environment", settings.sandbox.rawValue, plugin)
+    let environment = slu_host_call_member(raw, prelude, "environment", settings.sandbox.rawValue, Self.scope(of: plugin, text))
     guard environment != luaNoReference else {
       throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
     }
@@ -313,6 +316,8 @@ public final class LuaHost {
   /// The light thread that runs, when it goes on after a wait, and what it has waited for.
   var runningThread: Int?
   var threadResults: LuaWait.Results?
+  /// Idle connections of plugins.
+  let socketPools = SocketPools()
   /// Who waits for a signal, by its token.
   var signals: [Int: LuaSignal] = [:]
 
@@ -548,6 +553,8 @@ final class LuaRequestState {
   var memory: Int64 = 0
   /// Open client sockets by their number.
   var sockets: [Int: LuaSocket] = [:]
+  var datagramSockets: [Int: LuaDatagramSocket] = [:]
+  var lastSocket = 0
   /// Numbers of the light threads that have not ended.
   var threads: Set<Int> = []
   var nextThread = 1
@@ -563,6 +570,7 @@ final class LuaRequestState {
   deinit {
     host.release(reference)
     for socket in sockets.values { socket.close() }
+    for socket in datagramSockets.values { socket.close() }
   }
 }
 
