@@ -243,6 +243,9 @@ public final class LuaHost {
   /// Keeps an instance for as long as its executor lives.
   func keep(_ instance: LuaInstance, key: Int) { instances.insert(instance, key: key) }
 
+  /// Instances that the state holds, those included whose executor is gone but that were not looked at yet.
+  var instanceCount: Int { instances.count }
+
   /// Drops everything of one plugin version; it is loaded anew at its next use.
   func forget(_ tenant: LuaTenant) {
     lastInstance = nil
