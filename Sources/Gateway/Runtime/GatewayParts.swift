@@ -25,6 +25,7 @@ struct GatewayParts: Sendable {
   let inspector: LuaPluginInspector
   let listeners: ListenersFile
   let outbound: SharedHTTPClient
+  let pluginLifetime = PluginLifetime()
   let luaMeter = LuaMeter()
   /// Told of every call of the plugin API, for `sluice plugin run`; nil on a gateway that serves.
   var luaTrace: LuaTrace?
@@ -135,7 +136,8 @@ struct GatewayParts: Sendable {
     ConfigurationApplier(
       registryBuilder: PluginRegistryBuilder(
         inspector: inspector, luaSettings: luaSettings, isStreamingEnabled: settings.customPluginStreamingEnabled),
-      proxy: proxy, services: PluginServices(outbound: outbound), logger: logger)
+      proxy: proxy, services: PluginServices(outbound: outbound, lifetime: pluginLifetime),
+      logger: logger)
   }
 
   private var luaSettings: LuaRuntime.LuaSettings {
@@ -146,7 +148,11 @@ struct GatewayParts: Sendable {
 
   func drain(_ proxy: ProxyServer) async {
     logger.notice("draining: requests under way may finish")
-    await proxy.drain(timeout: TimeAmount(settings.workerShutdownTimeout))
+    let timeout = TimeAmount(settings.workerShutdownTimeout)
+    let deadline = NIODeadline.now() + timeout
+    await proxy.drain(timeout: timeout)
+    // Requests that used the whole time leave a moment for what they logged.
+    await pluginLifetime.end(by: max(deadline, .now() + .seconds(1)))
   }
 
   // MARK: Cluster
