@@ -89,7 +89,7 @@ let package = Package(
     .target(
       name: "BundledPlugins",
       dependencies: [
-        "PluginKit", "EntityModel", "Expressions", "JQ",
+        "PluginKit", "EntityModel", "Expressions", "JQ", "Patterns",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "NIOCore", package: "swift-nio"),
