@@ -2,6 +2,7 @@ import AdminAPI
 import Clustering
 import EntityModel
 import Foundation
+import Logging
 import LuaRuntime
 import Storage
 
@@ -11,7 +12,8 @@ public struct DeclarativeFileCheck: Sendable {
 
   /// The settings decide, for example, whether streamed plugins may be in the file.
   public init(settings: GatewaySettings) {
-    loader = DeclarativeLoader(rules: GatewayParts.rules(settings: settings, inspector: LuaPluginInspector(limits: .init(settings: settings))))
+    loader = DeclarativeLoader(
+      rules: GatewayParts.rules(settings: settings, inspector: LuaPluginInspector(settings: settings)))
   }
 
   /// - Throws: `DeclarativeError` whose description lists every error.

@@ -11,6 +11,8 @@ public enum SandboxMode: String, Sendable, CaseIterable {
   case strict
   /// Strict, and network, cache and upstream setters.
   case lax
+  /// Kong's older mode: everything of `kong` and `ngx`, and the modules and globals that the operator lists.
+  case sandbox
   /// No restriction of the environment beyond what the runtime itself needs.
   case on
 }
@@ -30,6 +32,9 @@ public struct LuaSettings: Sendable {
   /// Bytes of a request body that plugins get without naming a limit (`client_body_buffer_size`).
   public var bodyBufferSize: Int
   public var logSink: any LuaLogSink
+  /// Modules that `require` gives, and global names that there are, in the mode `sandbox`.
+  public var sandboxModules: [String] = []
+  public var sandboxGlobals: [String] = []
   /// The share of traces that are kept, 0 to 1; nil while tracing is off.
   public var tracingSamplingRate: Double?
 

@@ -123,6 +123,8 @@ final class LuaFixture {
     return LuaHost.sharedValue("answers", of: context)?.array?.compactMap(\.string) ?? []
   }
 
+  static let helpers = prelude
+
   private static let prelude = """
     local function show(v)
       if v == ngx.null then return "null" end

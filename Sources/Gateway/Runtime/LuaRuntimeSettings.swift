@@ -1,3 +1,4 @@
+import Logging
 import LuaRuntime
 
 extension LuaRuntime.LuaSettings {
@@ -7,9 +8,13 @@ extension LuaRuntime.LuaSettings {
     self.init(
       sandbox: SandboxMode(settings.untrustedLua), memoryLimit: settings.luaQuotaStateMemory, quota: quota,
       allowances: Dictionary(
-        settings.luaQuotaOverrides.map { ($0.plugin, LuaAllowance(quota: $0.applied(to: quota), isTrusted: $0.isTrusted)) },
+        settings.luaQuotaOverrides.map { override in
+          (override.plugin, LuaAllowance(quota: override.applied(to: quota), isTrusted: override.isTrusted))
+        },
         uniquingKeysWith: { first, _ in first }),
       meter: meter, bodyBufferSize: settings.clientBodyBufferSize, logSink: logSink)
+    sandboxModules = settings.untrustedLuaSandboxRequires
+    sandboxGlobals = settings.untrustedLuaSandboxEnvironment
   }
 }
 
@@ -23,6 +28,17 @@ extension LuaQuota {
     coroutines = settings.luaQuotaCoroutines
     stringSize = settings.luaQuotaStringSize
     patternSteps = settings.luaQuotaPatternSteps
+  }
+}
+
+extension LuaPluginInspector {
+  /// An inspector that allows what these settings allow.
+  convenience init(settings: GatewaySettings) {
+    self.init(
+      limits: Limits(settings: settings),
+      settings: LuaRuntime.LuaSettings(
+        settings: settings, meter: LuaMeter(),
+        logSink: LoggerLuaLogSink(Logger(label: "inspection", factory: { _ in SwiftLogNoOpLogHandler() }))))
   }
 }
 
@@ -59,13 +75,13 @@ extension Duration {
 }
 
 extension SandboxMode {
-  /// Kong compatibility: its older mode `sandbox` is `lax` here; its two lists of names are not read.
   fileprivate init(_ setting: UntrustedLua) {
     self =
       switch setting {
       case .off: .off
       case .strict: .strict
-      case .lax, .sandbox: .lax
+      case .lax: .lax
+      case .sandbox: .sandbox
       case .on: .on
       }
   }

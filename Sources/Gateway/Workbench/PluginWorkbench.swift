@@ -18,7 +18,7 @@ public struct PluginWorkbench: Sendable {
   ///   - name: Name of the plugin; nil takes the one in the schema.
   ///   - settings: As on the gateway that the plugin is for: they decide about the sandbox and the limits.
   public init(name: String?, handler: String, schema: String, settings: GatewaySettings) {
-    inspector = LuaPluginInspector(limits: .init(settings: settings))
+    inspector = LuaPluginInspector(settings: settings)
     self.name = name ?? inspector.name(inSchema: schema) ?? ""
     self.handler = handler
     self.schema = schema
@@ -101,7 +101,7 @@ public struct PluginWorkbench: Sendable {
         let service = try await store.insert(
           ["name": "upstream", "host": "127.0.0.1", "port": .integer(Int64(upstream)), "path": "/"], into: .services)
         _ = try await store.insert(
-          ["name": "everything", "paths": ["/"], "service": ["id": service["id"] ?? .null]], into: .routes)
+          ["name": "everything", "paths": ["/"], "protocols": ["http", "https"], "service": ["id": service["id"] ?? .null]], into: .routes)
       }
       var instance: EntityFields?
       if configuration != nil || upstream != nil {

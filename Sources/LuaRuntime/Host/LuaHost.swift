@@ -27,6 +27,8 @@ public final class LuaHost {
   private var dueTimer = 0
   private var timerFunction = luaNoReference
   private var pendingTimers = 0
+  /// Of the script that runs.
+  var exchange = LuaScriptExchange()
   private var instances = LuaInstances()
   /// The instance that was looked up last; it is the one that runs.
   private var lastInstance: (key: Int, tenant: LuaTenant)?
@@ -109,7 +111,7 @@ public final class LuaHost {
     let call = LuaCall(raw: raw, host: self)
     do throws(LuaFault) {
       let outcome = try Self.bodies[function](call)
-      if let trace = settings.trace { traceCall(PDKNamespaces.all[function].name, raw, failure: nil, trace) }
+      if let trace = settings.trace { traceCall(PDKNamespaces.all[function], raw, failure: nil, trace) }
       switch outcome {
       case .returned: return Int32(SLU_RETURN)
       case .exit: return Int32(SLU_EXIT)
@@ -121,7 +123,7 @@ public final class LuaHost {
         return Int32(SLU_SUSPEND)
       }
     } catch {
-      if let trace = settings.trace { traceCall(PDKNamespaces.all[function].name, raw, failure: error.message, trace) }
+      if let trace = settings.trace { traceCall(PDKNamespaces.all[function], raw, failure: error.message, trace) }
       slu_clear_results(raw)
       call.returns(error.message)
       return Int32(SLU_RAISE)
@@ -133,6 +135,9 @@ public final class LuaHost {
   static let sandboxIsOff =
     "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'"
 
+  /// Names a version of a plugin: its text counts, not only its name.
+  private static func scope(of plugin: String, _ text: String) -> String { "\(plugin)#\(UInt(bitPattern: text.hashValue))" }
+
   /// Makes an environment of its own and loads a chunk into it; gives the reference of the chunk's function.
   func load(chunk text: String, named name: String, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
     let plugin = tenant.plugin
@@ -141,7 +146,7 @@ public final class LuaHost {
     guard settings.sandbox != .off else {
       throw PluginCompileError(plugin: plugin, reason: Self.sandboxIsOff)
     }
-    let environment = slu_host_call_member(raw, prelude, "environment", settings.sandbox.rawValue, plugin)
+    let environment = slu_host_call_member(raw, prelude, "environment", settings.sandbox.rawValue, Self.scope(of: plugin, text))
     guard environment != luaNoReference else {
       throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
     }
@@ -169,6 +174,23 @@ public final class LuaHost {
     return table
   }
 
+  /// Compiles Lua texts of a configuration; gives the reference of a table of functions `script1`, `script2` and so on,
+  /// which take and give their values by way of `exchange`.
+  func load(scripts texts: [String], returnFunctions: Bool, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
+    let plugin = tenant.plugin
+    raw.pointee.account = tenant.account
+    defer { raw.pointee.account = 0 }
+    slu_clear_results(callMemory)
+    let call = LuaCall(raw: callMemory, host: self)
+    call.returns(.array(texts.map { .string($0) }))
+    call.returns(returnFunctions)
+    let table = slu_host_call_with_result(raw, prelude, "scripts", settings.sandbox.rawValue, plugin)
+    guard table != luaNoReference else {
+      throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
+    }
+    return table
+  }
+
   /// Runs a loaded chunk once, outside of any request, and keeps what it returns if that is a table or function.
   func evaluate(_ function: Int32, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
     let plugin = tenant.plugin
@@ -181,7 +203,9 @@ public final class LuaHost {
       leave()
     }
     var kept = luaNoReference
+    let start = settings.trace == nil ? 0 : Self.processorTime()
     let status = slu_host_start(raw, function, luaNoReference, luaNoReference, &kept)
+    if let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
     guard status == Int32(SLU_RUN_FINISHED) else {
       if status == Int32(SLU_RUN_WAITING) { slu_host_abandon(raw, raw.pointee.running) }
       countFailure(tenant, phase: "load")
@@ -243,6 +267,9 @@ public final class LuaHost {
   /// Keeps an instance for as long as its executor lives.
   func keep(_ instance: LuaInstance, key: Int) { instances.insert(instance, key: key) }
 
+  /// Instances that the state holds, those included whose executor is gone but that were not looked at yet.
+  var instanceCount: Int { instances.count }
+
   /// Drops everything of one plugin version; it is loaded anew at its next use.
   func forget(_ tenant: LuaTenant) {
     lastInstance = nil
@@ -294,6 +321,8 @@ public final class LuaHost {
   /// The light thread that runs, when it goes on after a wait, and what it has waited for.
   var runningThread: Int?
   var threadResults: LuaWait.Results?
+  /// Idle connections of plugins.
+  let socketPools = SocketPools()
   /// Who waits for a signal, by its token.
   var signals: [Int: LuaSignal] = [:]
 
@@ -529,6 +558,8 @@ final class LuaRequestState {
   var memory: Int64 = 0
   /// Open client sockets by their number.
   var sockets: [Int: LuaSocket] = [:]
+  var datagramSockets: [Int: LuaDatagramSocket] = [:]
+  var lastSocket = 0
   /// Numbers of the light threads that have not ended.
   var threads: Set<Int> = []
   var nextThread = 1
@@ -544,6 +575,7 @@ final class LuaRequestState {
   deinit {
     host.release(reference)
     for socket in sockets.values { socket.close() }
+    for socket in datagramSockets.values { socket.close() }
   }
 }
 

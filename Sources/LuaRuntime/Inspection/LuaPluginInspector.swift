@@ -34,10 +34,19 @@ public final class LuaPluginInspector: StreamedPluginInspector {
   private let handlerEnvironment: InspectionEnvironment
   private let cache = Mutex(Cache())
 
-  /// - Parameter modules: what handlers may `require`; the modules that the runtime provides.
-  public init(limits: Limits = Limits(), modules: [String] = SandboxModules.strict) {
+  /// - Parameters:
+  ///   - modules: what handlers may `require`; the modules that the runtime provides.
+  ///   - mode: what they may do once they run, so that what they keep at their top level is there.
+  public init(limits: Limits = Limits(), modules: [String] = SandboxModules.strict, mode: SandboxMode = .strict) {
     self.limits = limits
-    handlerEnvironment = .handler(modules: modules)
+    handlerEnvironment = .handler(modules: modules, mode: mode)
+  }
+
+  /// An inspector for what the runtime's settings allow.
+  public convenience init(limits: Limits = Limits(), settings: LuaSettings) {
+    self.init(
+      limits: limits,
+      modules: SandboxModules.all(in: settings.sandbox, listed: settings.sandboxModules), mode: settings.sandbox)
   }
 
   public func inspect(

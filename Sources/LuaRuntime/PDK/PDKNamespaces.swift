@@ -7,12 +7,15 @@ enum PDKNamespaces {
     + NginxResponseNamespace.functions + NginxVariableNamespace.functions + NginxTextNamespace.functions
     + NginxTimeNamespace.functions + NginxTimerNamespace.functions + SocketNamespace.functions
     + SharedDictionaryNamespace.functions + ServiceTLSNamespace.functions + ClientTLSNamespace.functions
-    + TracingNamespace.functions + ThreadNamespace.functions + preludeChecks
+    + TracingNamespace.functions + ThreadNamespace.functions + ScriptNamespace.functions + CryptoNamespace.functions
+    + NameNamespace.functions + VaultNamespace.functions + CacheNamespace.functions + LuaModules.functions
+    + preludeChecks
 
   /// Functions that the runtime's own Lua code makes.
   static let prelude: [PreludeFunction] =
     ServiceTLSNamespace.declarations + TracingNamespace.declarations + AbsentNamespace.declarations
-    + ThreadNamespace.declarations
+    + ThreadNamespace.declarations + SocketNamespace.declarations + VaultNamespace.declarations
+    + CacheNamespace.declarations
 
   /// What the prelude needs to know of its own functions: each name with its level, and the check of its phases.
   private static let preludeChecks: [PDKFunction] = prelude.map { function in
