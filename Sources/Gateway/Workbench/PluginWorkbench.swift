@@ -76,7 +76,7 @@ public struct PluginWorkbench: Sendable {
     case .array(let element): "array of \(typeName(element))"
     case .set(let element): "set of \(typeName(element))"
     case .map(let keys, let values): "map of \(typeName(keys)) to \(typeName(values))"
-    case .record: "record"
+    case .record, .variant: "record"
     case .foreign(let collection): "reference to \(collection)"
     case .json: "json"
     }
