@@ -77,6 +77,7 @@ public struct PluginWorkbench: Sendable {
     case .set(let element): "set of \(typeName(element))"
     case .map(let keys, let values): "map of \(typeName(keys)) to \(typeName(values))"
     case .record: "record"
+    case .variant(let schema): "record by \(schema.key)"
     case .foreign(let collection): "reference to \(collection)"
     case .json: "json"
     }
