@@ -76,7 +76,8 @@ public struct PluginWorkbench: Sendable {
     case .array(let element): "array of \(typeName(element))"
     case .set(let element): "set of \(typeName(element))"
     case .map(let keys, let values): "map of \(typeName(keys)) to \(typeName(values))"
-    case .record, .variant: "record"
+    case .record: "record"
+    case .variant(let schema): "record by \(schema.key)"
     case .foreign(let collection): "reference to \(collection)"
     case .json: "json"
     }
