@@ -2,7 +2,6 @@ import AdminAPI
 import Clustering
 import EntityModel
 import Foundation
-import Logging
 import LuaRuntime
 import Storage
 
@@ -12,8 +11,7 @@ public struct DeclarativeFileCheck: Sendable {
 
   /// The settings decide, for example, whether streamed plugins may be in the file.
   public init(settings: GatewaySettings) {
-    let lua = GatewayParts.luaSettings(settings, logger: Logger(label: "check", factory: { _ in SwiftLogNoOpLogHandler() }))
-    loader = DeclarativeLoader(rules: GatewayParts.rules(settings: settings, inspector: LuaPluginInspector(settings: lua)))
+    loader = DeclarativeLoader(rules: GatewayParts.rules(settings: settings, inspector: LuaPluginInspector(settings: settings)))
   }
 
   /// - Throws: `DeclarativeError` whose description lists every error.

@@ -14,9 +14,11 @@ public protocol OutboundHTTPClient: Sendable {
 /// What plugins share beyond their own instance and the snapshot. Made once by the composition root.
 public struct PluginServices: Sendable {
   public let outbound: any OutboundHTTPClient
+  public let lifetime: PluginLifetime
 
-  public init(outbound: any OutboundHTTPClient) {
+  public init(outbound: any OutboundHTTPClient, lifetime: PluginLifetime = PluginLifetime()) {
     self.outbound = outbound
+    self.lifetime = lifetime
   }
 
   /// Services of a place where nothing is sent, such as a check of a configuration: each request fails at once.

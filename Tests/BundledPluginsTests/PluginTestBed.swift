@@ -15,15 +15,17 @@ final class PluginTestBed: RequestDriver {
   private var waiting: (() -> Void)?
   /// Outcomes of plugins that had waited.
   private(set) var resumed: [PhaseOutcome] = []
-  private let loop = LoopServices(index: 0, node: NodeInfo(id: "node", hostname: "host"))
+  private let loop: LoopServices
   private(set) lazy var context = RequestContext(loop: loop, driver: self)
 
   init(
     method: HTTPMethod = .get, target: String = "/", headers: [(String, String)] = [], body: String = "",
-    deliversLater: Bool = false
+    deliversLater: Bool = false,
+    loop: LoopServices = LoopServices(index: 0, node: NodeInfo(id: "node", hostname: "host"))
   ) {
     self.body = ByteBuffer(string: body)
     self.deliversLater = deliversLater
+    self.loop = loop
     Array(target.utf8).withUnsafeBytes { context.requestHeaders.reset(copying: $0) }
     context.rawTargetRange = 0..<target.utf8.count
     for (name, value) in headers { context.requestHeaders.add(name, value) }
@@ -56,7 +58,8 @@ final class PluginTestBed: RequestDriver {
 
   /// Compiles a configuration as a snapshot does.
   static func executor(
-    _ definition: PluginDefinition, _ config: JSONValue, consumers: ConsumerDirectory = .empty
+    _ definition: PluginDefinition, _ config: JSONValue, consumers: ConsumerDirectory = .empty,
+    services: PluginServices = .none
   ) throws -> any PluginExecutor {
     let entity = try validated(definition, config)
     let instance = PluginInstance(
@@ -64,7 +67,7 @@ final class PluginTestBed: RequestDriver {
       config: entity["config"] ?? .null)
     return try definition.implementation.makeExecutor(
       for: instance,
-      in: PluginCompileContext(consumers: consumers, logger: PluginCompileContext.empty.logger))
+      in: PluginCompileContext(consumers: consumers, logger: PluginCompileContext.empty.logger, services: services))
   }
 
   @discardableResult

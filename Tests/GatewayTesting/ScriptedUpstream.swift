@@ -11,6 +11,13 @@ public struct ReceivedRequest: Sendable {
   /// Number of the connection it came on, from 0.
   public var connection: Int
 
+  public init(head: String, body: [UInt8] = [], isChunked: Bool = false, connection: Int = 0) {
+    self.head = head
+    self.body = body
+    self.isChunked = isChunked
+    self.connection = connection
+  }
+
   public var text: String { String(decoding: body, as: UTF8.self) }
   public var requestLine: String { head.split(separator: "\r\n").first.map(String.init) ?? "" }
 

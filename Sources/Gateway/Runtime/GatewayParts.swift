@@ -25,6 +25,10 @@ struct GatewayParts: Sendable {
   let inspector: LuaPluginInspector
   let listeners: ListenersFile
   let outbound: SharedHTTPClient
+  let pluginLifetime = PluginLifetime()
+  let luaMeter = LuaMeter()
+  /// Told of every call of the plugin API, for `sluice plugin run`; nil on a gateway that serves.
+  var luaTrace: LuaTrace?
 
   init(settings: GatewaySettings) async throws {
     self.settings = settings
@@ -40,11 +44,20 @@ struct GatewayParts: Sendable {
       configuration: settings.redacted(), trustedIPs: settings.trustedIPs.blocks)
     group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
     outbound = SharedHTTPClient(group: group)
-    let inspector = LuaPluginInspector(settings: Self.luaSettings(settings, logger: logger))
+    let inspector = LuaPluginInspector(settings: settings)
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
     listeners = ListenersFile(prefix: settings.prefix, expected: Self.listenerCount(settings))
     logger.notice("Sluice \(SluiceVersion.current) starts as \(settings.role.rawValue), node \(node.id)")
+    announceTrust()
+  }
+
+  /// Says which plugins run without a limit of CPU time.
+  private func announceTrust() {
+    for override in settings.luaQuotaOverrides where override.isTrusted {
+      logger.warning(
+        "the plugin '\(override.plugin)' is trusted (lua_quota_overrides): its Lua code is compiled and its CPU time has no limit")
+    }
   }
 
   /// Every plugin that comes with the program, whatever it is written in, for looking at its declaration.
@@ -123,24 +136,23 @@ struct GatewayParts: Sendable {
     ConfigurationApplier(
       registryBuilder: PluginRegistryBuilder(
         inspector: inspector, luaSettings: luaSettings, isStreamingEnabled: settings.customPluginStreamingEnabled),
-      proxy: proxy, services: PluginServices(outbound: outbound), logger: logger)
+      proxy: proxy, services: PluginServices(outbound: outbound, lifetime: pluginLifetime),
+      logger: logger)
   }
 
-  private var luaSettings: LuaRuntime.LuaSettings { Self.luaSettings(settings, logger: logger) }
-
-  /// What Lua from the configuration may do under these settings.
-  static func luaSettings(_ settings: GatewaySettings, logger: Logger) -> LuaRuntime.LuaSettings {
-    var lua = LuaRuntime.LuaSettings(
-      sandbox: SandboxMode(settings.untrustedLua), bodyBufferSize: settings.clientBodyBufferSize,
-      logSink: LoggerLuaLogSink(logger))
-    lua.sandboxModules = settings.untrustedLuaSandboxRequires
-    lua.sandboxGlobals = settings.untrustedLuaSandboxEnvironment
-    return lua
+  private var luaSettings: LuaRuntime.LuaSettings {
+    var made = LuaRuntime.LuaSettings(settings: settings, meter: luaMeter, logSink: LoggerLuaLogSink(logger))
+    made.trace = luaTrace
+    return made
   }
 
   func drain(_ proxy: ProxyServer) async {
     logger.notice("draining: requests under way may finish")
-    await proxy.drain(timeout: TimeAmount(settings.workerShutdownTimeout))
+    let timeout = TimeAmount(settings.workerShutdownTimeout)
+    let deadline = NIODeadline.now() + timeout
+    await proxy.drain(timeout: timeout)
+    // Requests that used the whole time leave a moment for what they logged.
+    await pluginLifetime.end(by: max(deadline, .now() + .seconds(1)))
   }
 
   // MARK: Cluster
@@ -230,18 +242,5 @@ struct GatewayParts: Sendable {
         listeners.add(address.tls == nil ? kind : "\(kind)_ssl", host: address.host, port: address.port)
       })
     try await api.run()
-  }
-}
-
-extension SandboxMode {
-  fileprivate init(_ setting: UntrustedLua) {
-    self =
-      switch setting {
-      case .off: .off
-      case .strict: .strict
-      case .lax: .lax
-      case .sandbox: .sandbox
-      case .on: .on
-      }
   }
 }

@@ -57,6 +57,19 @@ extension SettingKind<Int> {
   }
 }
 
+extension SettingKind<Int> {
+  /// ``size`` with a least value.
+  static func size(atLeast least: Int) -> SettingKind {
+    SettingKind(
+      size.accepted + (least > 0 ? ", at least \(least >> 20)m" : ""), json: size.json
+    ) { text throws(SettingValueError) -> Int in
+      let bytes = try size.parse(text)
+      guard bytes >= least else { throw SettingValueError("is too small") }
+      return bytes
+    }
+  }
+}
+
 extension SettingKind<Duration> {
   /// Seconds as a decimal number, as Kong's own settings write them.
   static let seconds = SettingKind("a number of seconds, fractions allowed", json: SettingText.json(seconds:)) {

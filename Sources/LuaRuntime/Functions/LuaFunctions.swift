@@ -39,9 +39,10 @@ final class LuaFunctionExecutor: PluginExecutor {
     guard settings.sandbox != .off else { return }
     let host = try LuaHost.host(on: loop, settings: settings)
     if host.instance(key) != nil { return }
-    let table = try host.load(functions: texts, plugin: instance.pluginName)
+    let tenant = LuaTenant(plugin: instance.pluginName, version: instance.pluginVersion, on: host)
+    let table = try host.load(functions: texts, tenant)
     host.keep(
-      LuaInstance(self, LuaHandler(table: table, on: host), configuration: luaNoReference, host: host), key: key)
+      LuaInstance(self, LuaHandler(table: table, tenant, on: host), configuration: luaNoReference, host: host), key: key)
   }
 
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {

@@ -48,7 +48,14 @@ public struct SnapshotCompiler: Sendable {
       self.compiler = compiler
       self.config = config
       compileContext = PluginCompileContext(
-        consumers: ConsumerDirectory(config), logger: compiler.logger, services: compiler.services)
+        consumers: ConsumerDirectory(config), logger: compiler.logger, services: compiler.services,
+        certificates: Dictionary(
+          config["certificates"].compactMap { entity in
+            guard let id = entity["id"]?.string, let certificate = entity["cert"]?.string,
+              let key = entity["key"]?.string
+            else { return nil }
+            return (id, CertificatePEM(certificate: certificate, key: key))
+          }, uniquingKeysWith: { first, _ in first }))
     }
 
     mutating func run() -> RuntimeSnapshot? {
@@ -115,11 +122,14 @@ public struct SnapshotCompiler: Sendable {
           throw PluginCompileError(plugin: definition.name, reason: "condition: \(error)")
         }
       }
+      // A clone speaks under its own name.
+      var context = compileContext
+      context.logger[metadataKey: "plugin"] = .string(definition.name)
       func names(_ relation: String) -> [String] {
         entity["ordering"]?[relation]?["access"]?.array?.compactMap(\.string) ?? []
       }
       return CompiledPlugin(
-        instance: instance, executor: try definition.implementation.makeExecutor(for: instance, in: compileContext),
+        instance: instance, executor: try definition.implementation.makeExecutor(for: instance, in: context),
         condition: condition,
         runsBefore: names("before"), runsAfter: names("after"))
     }
