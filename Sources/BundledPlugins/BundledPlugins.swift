@@ -8,6 +8,8 @@ public enum BundledPlugins {
 
   public static let all: [PluginDefinition] = [
     ACL.definition,
+    BotDetection.definition,
+    CORS.definition,
     CorrelationID.definition,
     Datakit.definition,
     FileLog.definition,
@@ -16,11 +18,13 @@ public enum BundledPlugins {
     KeyAuth.definition,
     OPA.definition,
     OpenIDConnect.definition,
+    RequestSizeLimiting.definition,
     RequestTermination.definition,
     RequestTransformer.definition,
     RequestTransformer.advancedDefinition,
     ResponseTransformer.definition,
     ResponseTransformer.advancedDefinition,
     RouteByHeader.definition,
+    TCPLog.definition,
   ]
 }

@@ -208,7 +208,8 @@ _Noreturn void __assert_fail(const char *assertion, const char *file, unsigned i
 // files, no standard error, no end of the process. An `import` behind it is a syntax error.
 static const char prelude[] =
     "{} as $ENV | def env: {}; def stderr: .; def debug: .; def halt: error(\"halt is not available\"); "
-    "def halt_error: error(\"halt_error is not available\"); def halt_error(f): error(\"halt_error is not available\"); "
+    "def halt_error: error(\"halt_error is not available\"); "
+    "def halt_error(f): error(\"halt_error is not available\"); "
     "def modulemeta: error(\"modulemeta is not available\"); def get_search_list: []; "
     "def input_filename: null; def input: error(\"input is not available\"); def inputs: input; ";
 
@@ -223,9 +224,9 @@ static void compile_message(void *context, jv message) {
       const char *ours = strstr(words, prelude);
       const char *rest = ours ? ours + sizeof prelude - 1 : "";
       int before = ours ? (int)(ours - words) : (int)strlen(words);
+      const char *separator = length > 0 ? "\n" : "";
       snprintf(
-          program->message + length, sizeof program->message - length, "%s%.*s%s", length > 0 ? "\n" : "", before, words,
-          rest);
+          program->message + length, sizeof program->message - length, "%s%.*s%s", separator, before, words, rest);
     }
   }
   jv_free(text);

@@ -88,6 +88,8 @@ private struct Refusal {
     case .record(let inner): found += refusals(in: inner, below: path)
     case .array(let element), .set(let element): found += refusals(of: element, at: path)
     case .map(_, let values): found += refusals(of: values, at: path)
+    case .variant(let schema):
+      for variant in schema.variants { found += refusals(in: variant.record, below: "\(path).\(variant.name)") }
     default: break
     }
     return found
@@ -104,7 +106,7 @@ private struct Refusal {
     case .string: return named + ["x"]
     case .array(let element), .set(let element): return samples(of: element).map { .array([$0]) } + [.array([])]
     case .map(_, let values): return samples(of: values).map { .object(["x": $0]) }
-    case .record, .json, .foreign: return named + [.object(["x": 1]), "x"]
+    case .record, .variant, .json, .foreign: return named + [.object(["x": 1]), "x"]
     }
   }
 }

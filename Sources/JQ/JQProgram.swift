@@ -48,7 +48,7 @@ public final class JQProgram: Sendable {
     _ input: @escaping @Sendable () -> [UInt8], milliseconds: Int,
     _ completion: @escaping @Sendable (Result<[UInt8]?, JQError>) -> Void
   ) {
-    JQThreads.shared.run(milliseconds: milliseconds, { deadline in self.run(input(), deadline) }, completion)
+    JQThreads.shared.run(for: self, milliseconds: milliseconds, { deadline in self.run(input(), deadline) }, completion)
   }
 
   private func run(_ input: [UInt8], _ deadline: JQDeadline) -> Result<[UInt8]?, JQError> {

@@ -6,19 +6,23 @@ import Synchronization
 ///
 /// Their stacks are deep: libjq walks nested values recursively, and how deep values can nest is bounded by the memory
 /// limit alone. They are made when the first program is compiled and never end; a watching thread stops runs whose time
-/// is over.
+/// is over. One program has at most half of the threads at a time, so that one that does not end leaves room for others.
 final class JQThreads: @unchecked Sendable {
   // Sound: everything mutable is used under `condition`.
-  static let shared = JQThreads(count: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
+  static let shared = JQThreads(count: max(8, min(32, 2 * ProcessInfo.processInfo.activeProcessorCount)))
 
   private struct Job {
+    /// The program that is run, nil for other work.
+    let owner: ObjectIdentifier?
     let deadline: JQDeadline?
     let work: @Sendable () -> Void
   }
 
   private let condition = NSCondition()
   private var jobs: [Job] = []
-  private var firstJob = 0
+  /// Threads at work, by program.
+  private var threadsByOwner: [ObjectIdentifier: Int] = [:]
+  private let threadsPerOwner: Int
   private let watch = JQWatch()
 
   /// Jobs that may wait for a thread; more are refused as too late.
@@ -27,6 +31,7 @@ final class JQThreads: @unchecked Sendable {
   private static let stackSize = 512 << 20
 
   private init(count: Int) {
+    threadsPerOwner = max(1, count / 2)
     for number in 0..<count {
       let thread = Thread { self.serve() }
       thread.name = "jq-\(number)"
@@ -35,15 +40,15 @@ final class JQThreads: @unchecked Sendable {
     }
   }
 
-  /// Does some work; the result, or a failure when its time is over.
+  /// Does some work for a program; the result, or a failure when its time is over.
   func run(
-    milliseconds: Int, _ work: @escaping @Sendable (JQDeadline) -> Result<[UInt8]?, JQError>,
+    for owner: AnyObject, milliseconds: Int, _ work: @escaping @Sendable (JQDeadline) -> Result<[UInt8]?, JQError>,
     _ completion: @escaping @Sendable (Result<[UInt8]?, JQError>) -> Void
   ) {
     let deadline = JQDeadline(.now + .milliseconds(milliseconds), completion)
-    guard enqueue(Job(deadline: deadline, work: { deadline.complete(work(deadline)) })) else {
-      return deadline.complete(.failure(.timeout))
-    }
+    let job = Job(
+      owner: ObjectIdentifier(owner), deadline: deadline, work: { deadline.complete(work(deadline)) })
+    guard enqueue(job) else { return deadline.complete(.failure(.timeout)) }
     watch.add(deadline)
   }
 
@@ -53,7 +58,7 @@ final class JQThreads: @unchecked Sendable {
     let box = SharedBox(result)
     let done = DispatchSemaphore(value: 0)
     let job = Job(
-      deadline: nil,
+      owner: nil, deadline: nil,
       work: {
         let value = work()
         box.value.withLock { $0 = value }
@@ -63,26 +68,43 @@ final class JQThreads: @unchecked Sendable {
     return box.value.withLock { $0 }
   }
 
+  /// Does something that is never refused.
+  func perform(_ work: @escaping @Sendable () -> Void) { _ = enqueue(Job(owner: nil, deadline: nil, work: work)) }
+
   private func enqueue(_ job: Job) -> Bool {
     condition.lock()
     defer { condition.unlock() }
-    guard jobs.count - firstJob < Self.longestQueue else { return false }
+    guard jobs.count < Self.longestQueue || job.deadline == nil else { return false }
     jobs.append(job)
     condition.signal()
     return true
   }
 
+  /// The longest waiting job whose program has threads left.
   private func next() -> Job {
     condition.lock()
     defer { condition.unlock() }
-    while firstJob == jobs.count { condition.wait() }
-    let job = jobs[firstJob]
-    firstJob += 1
-    if firstJob == jobs.count || firstJob > 1024 {
-      jobs.removeFirst(firstJob)
-      firstJob = 0
+    while true {
+      if let index = jobs.firstIndex(where: isAllowed) {
+        let job = jobs.remove(at: index)
+        if let owner = job.owner { threadsByOwner[owner, default: 0] += 1 }
+        return job
+      }
+      condition.wait()
     }
-    return job
+  }
+
+  private func isAllowed(_ job: Job) -> Bool {
+    job.owner.map { threadsByOwner[$0, default: 0] < threadsPerOwner } ?? true
+  }
+
+  private func ended(_ job: Job) {
+    guard let owner = job.owner else { return }
+    condition.lock()
+    defer { condition.unlock() }
+    let others = threadsByOwner[owner, default: 1] - 1
+    threadsByOwner[owner] = others == 0 ? nil : others
+    if !jobs.isEmpty { condition.signal() }
   }
 
   private func serve() {
@@ -94,6 +116,7 @@ final class JQThreads: @unchecked Sendable {
       }
       if !deadline.isComplete { job.work() }
       watch.remove(deadline)
+      ended(job)
     }
   }
 }

@@ -109,12 +109,14 @@ final class LuaHandler {
     functions = Phase.allCases.map { host.function($0.name, of: table) }
   }
 
-  /// - Parameter table: Reference of a table with functions by the names of phases; released with this.
-  init(table: Int32, _ tenant: LuaTenant, on host: LuaHost) {
+  /// - Parameters:
+  ///   - table: Reference of a table with functions by name; released with this.
+  ///   - names: Names of the functions in their order, those of the phases unless said otherwise.
+  init(table: Int32, _ tenant: LuaTenant, names: [String] = Phase.allCases.map(\.name), on host: LuaHost) {
     raw = host.raw
     self.tenant = tenant
     self.table = table
-    functions = Phase.allCases.map { host.function($0.name, of: table) }
+    functions = names.map { host.function($0, of: table) }
   }
 
   deinit {

@@ -58,7 +58,9 @@ final class DatakitTestBed: RequestDriver {
     driver: self)
 
   /// Validates and compiles the configuration, and runs the phases of one request.
-  static func run(_ config: JSONValue, _ request: Request = Request(), id: String = "11111111-1111-4111-8111-111111111111")
+  static func run(
+    _ config: JSONValue, _ request: Request = Request(), id: String = "11111111-1111-4111-8111-111111111111"
+  )
     async throws -> Outcome
   {
     let entity = try PluginTestBed.validated(Datakit.definition, config)

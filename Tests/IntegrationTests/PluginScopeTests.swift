@@ -63,6 +63,31 @@ extension LiveProcessTests {
       #expect(refused.status == 400 && refused.json["fields"]?["consumer_group"] == "value must be null")
     }
 
+    @Test("groups with their members and plugins reach a data plane")
+    func groupsInHybridMode() async throws {
+      let upstream = try await EchoingGateway.echo()
+      let cluster = try Cluster()
+      let admin = cluster.controlPlane.admin
+      try admin.make("/services", ["name": "echo", "url": .string("http://127.0.0.1:\(upstream.port)")])
+      try admin.make("/services/echo/routes", ["name": "r", "paths": ["/"], "protocols": ["http"]])
+      try admin.make("/plugins", ["name": "key-auth"])
+      try admin.make("/cloned-plugins", ["name": "group-mark", "ref": "request-transformer"])
+      for name in ["amal", "bea"] {
+        try admin.make("/consumers", ["username": .string(name)])
+        try admin.make("/consumers/\(name)/key-auth", ["key": .string(name)])
+      }
+      try admin.make("/consumer_groups", ["name": "gold"])
+      try admin.make(
+        "/consumer_groups/gold/plugins", ["name": "group-mark", "config": ["add": ["headers": ["X-Group:gold"]]]])
+      try admin.make("/consumers/amal/consumer_groups", ["group": "gold"])
+      func answer(_ key: String) throws -> TestResponse {
+        try cluster.dataPlane.proxy.send("GET", "/", headers: [("apikey", key)])
+      }
+      #expect(await eventually { try answer("amal").text.contains("X-Group: gold") })
+      let other = try answer("bea")
+      #expect(other.status == 200 && !other.text.contains("X-Group"))
+    }
+
     @Test("a key with a ttl ends on the data plane and leaves the control plane, without a restart")
     func expiringKey() async throws {
       let upstream = try await EchoingGateway.echo()

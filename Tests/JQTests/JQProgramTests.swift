@@ -62,12 +62,14 @@ import Testing
     #expect(throws: JQError.self) { try JQProgram.compiled(source) }
   }
 
-  @Test("the process's environment stays hidden", arguments: ["env", "$ENV", "def f: $ENV; f", "[1] | map(env) | .[0]"])
+  @Test(
+    "the process's environment stays hidden", arguments: ["env", "$ENV", "def f: $ENV; f", "[1] | map(env) | .[0]"])
   func environment(source: String) async throws {
     #expect(try await run(source) == "{}")
   }
 
-  @Test("endless programs are stopped", arguments: ["def f: f; f", "last(range(infinite))", "[limit(1e18; repeat(1))] | 1"])
+  @Test(
+    "endless programs are stopped", arguments: ["def f: f; f", "last(range(infinite))", "[limit(1e18; repeat(1))] | 1"])
   func endless(source: String) async throws {
     let error = await failure(source, milliseconds: 100)
     #expect(error == .timeout || error == .outOfMemory)
@@ -131,6 +133,18 @@ import Testing
       }
       for try await isRight in group { #expect(isRight) }
     }
+  }
+
+  @Test("a program that does not end leaves threads for others")
+  func fairness() async throws {
+    let endless = try JQProgram.compiled("def f: f; f")
+    for _ in 0..<100 { endless.run({ Array("null".utf8) }, milliseconds: 3000) { _ in } }
+    // Far sooner than a hundred runs of three seconds each.
+    #expect(try await run("5 + 1", milliseconds: 60_000) == "6")
+    let clock = ContinuousClock()
+    let began = clock.now
+    #expect(try await run("6 + 1", milliseconds: 60_000) == "7")
+    #expect(clock.now - began < .seconds(30))
   }
 
   @Test("the same text is compiled once")

@@ -160,7 +160,8 @@ struct DatakitGraph: Sendable {
       for port in common { try connect(from, port.name, to, port.name) }
     case (.object, .map) where source.isConstant, (.object, .any):
       try attach(.everything(node: from), source.name, to, input)
-    case (.object, _), (_, .object) where given != .any:
+    case (.object, _),
+      (_, .object) where given != .any:
       throw ConnectionError("type mismatch: \(given.rawValue) -> \(taken.rawValue)")
     default:
       guard given.connects(to: taken) else {
@@ -278,6 +279,12 @@ struct DatakitGraph: Sendable {
       if node.config["url"]?.string == nil, !isFed("url") { report(position, ["url"], "required field missing") }
     case "jwt_decode":
       if feed.whole == nil { report(position, ["input"], "required field missing") }
+    case "jwt_sign":
+      if !isFed("key") { report(position, ["inputs", "key"], "required field missing") }
+    case "jwt_verify":
+      for field in ["token", "key"] where !isFed(field) {
+        report(position, ["inputs", field], "required field missing")
+      }
     case "property":
       do throws(DatakitPropertyError) {
         _ = try DatakitProperty(node.config["property"]?.string ?? "", isSet: feed.whole != nil)

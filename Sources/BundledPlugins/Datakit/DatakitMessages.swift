@@ -66,7 +66,8 @@ enum DatakitHeaders {
 
   private static func text(_ value: JSONValue, _ name: String) throws(DatakitFailure) -> String {
     guard let text = DatakitValue.json(value).text else {
-      throw DatakitFailure("invalid value of the header '\(name)': expected a string, got \(DatakitValue.json(value).kind)")
+      throw DatakitFailure(
+        "invalid value of the header '\(name)': expected a string, got \(DatakitValue.json(value).kind)")
     }
     guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
       throw DatakitFailure("invalid value of the header '\(name)': control characters are not allowed")

@@ -67,6 +67,12 @@ struct DatakitNode: Sendable {
     case "jwt_decode":
       inputs = .value(.string)
       outputs = .fields([.init("header", .map), .init("payload", .map), .init("signature", .string)])
+    case "jwt_sign":
+      inputs = .fields([.init("claims", .map), .init("key", .any)])
+      outputs = .fields([.init("token", .string), .init("claims", .map), .init("header", .map)])
+    case "jwt_verify":
+      inputs = .fields([.init("token", .string), .init("key", .any)])
+      outputs = .fields([.init("claims", .map), .init("header", .map)])
     case "property": (inputs, outputs) = (.value(.any), .value(.any))
     case "static":
       inputs = .none

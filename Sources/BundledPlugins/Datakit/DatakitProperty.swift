@@ -62,7 +62,9 @@ struct DatakitProperty: Sendable {
     self.isSet = isSet
     if let known = Self.names[text] {
       if isSet, !known.set { throw DatakitPropertyError(reason: "property '\(text)' cannot be set") }
-      if !isSet, !known.get { throw DatakitPropertyError(reason: "property '\(text)' can only be set: connect an input") }
+      if !isSet, !known.get {
+        throw DatakitPropertyError(reason: "property '\(text)' can only be set: connect an input")
+      }
       name = known.name
     } else if let key = Self.key(of: text, in: "kong.ctx.plugin.") {
       name = .pluginValue(key)

@@ -246,7 +246,8 @@ final class DatakitRun {
     case .slot(let slot): return try converted(values[slot], to: input.type, named: name)
     case .object(let members):
       var object: [String: JSONValue] = [:]
-      for (name, slot) in members where !values[slot].isNil || input.type == .map { object[name] = values[slot].json }
+      // What a node did not give is not there; a null that it gave is one.
+      for (name, slot) in members where values[slot] != .none { object[name] = values[slot].json }
       return .json(.object(object))
     }
   }

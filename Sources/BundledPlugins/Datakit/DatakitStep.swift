@@ -1,4 +1,5 @@
 import EntityModel
+import Foundation
 import JQ
 import NIOCore
 import PluginKit
@@ -38,6 +39,14 @@ enum DatakitStep {
       run.exit(index)
     case .jq(let program): query(program, inputs.value, index, run)
     case .jwtDecode: run.complete(index, try DatakitToken.decode(inputs.value))
+    case .jwtSign(let signing):
+      let now = Date().timeIntervalSince1970.rounded(.down)
+      run.complete(
+        index, try signing.sign(claims: inputs.all[0], key: inputs.all[1], now: Int64(exactly: now) ?? 0))
+    case .jwtVerify(let verification):
+      run.complete(
+        index,
+        try verification.verify(token: inputs.all[0], key: inputs.all[1], now: Date().timeIntervalSince1970))
     case .property(let property, let contentType, let isRequired):
       if property.isSet {
         let value = try writing(inputs.value, as: contentType)
@@ -113,7 +122,8 @@ enum DatakitStep {
       }
     }
     if let query = DatakitBodies.query(inputs[2]) { context.queryOverride = query }
-    let declared = DatakitHeaders.mentions("content-type", inputs[1])
+    let declared =
+      DatakitHeaders.mentions("content-type", inputs[1])
       ? context.requestHeaders.first("content-type") : nil
     guard let body = DatakitBodies.encoded(inputs[0], contentType: declared) else { return }
     context.requestBody = .replaced(body.bytes)
@@ -140,7 +150,8 @@ enum DatakitStep {
   /// Inputs: body, headers.
   private static func changeResponse(_ inputs: [DatakitValue], _ context: RequestContext) throws(DatakitFailure) {
     try DatakitHeaders.apply(inputs[1], to: &context.response.headers)
-    let declared = DatakitHeaders.mentions("content-type", inputs[1])
+    let declared =
+      DatakitHeaders.mentions("content-type", inputs[1])
       ? context.response.headers.first("content-type") : nil
     guard let body = DatakitBodies.encoded(inputs[0], contentType: declared) else { return }
     if let type = body.contentType, declared == nil { context.response.headers.set("Content-Type", type) }
@@ -273,23 +284,5 @@ enum DatakitStep {
     if type == "application/json" { return .json(.string(value.json.serializedString)) }
     guard let text = value.text else { throw DatakitFailure("expected a string for \(type), got \(value.kind)") }
     return .json(.string(text))
-  }
-}
-
-/// Tokens whose signature nobody looks at.
-enum DatakitToken {
-  /// Outputs: header, payload, signature. Source: RFC 7515 §3.1.
-  static func decode(_ token: DatakitValue) throws(DatakitFailure) -> [DatakitValue] {
-    guard let text = token.text else { throw DatakitFailure("there is no token") }
-    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3 else { throw DatakitFailure("the token does not have three parts") }
-    return [try document(parts[0], "header"), try document(parts[1], "payload"), .json(.string(String(parts[2])))]
-  }
-
-  private static func document(_ part: Substring, _ name: String) throws(DatakitFailure) -> DatakitValue {
-    guard let bytes = Base64Text.decodedURL(part), let json = try? JSONValue(parsing: bytes), json.object != nil else {
-      throw DatakitFailure("the \(name) of the token is no JSON object")
-    }
-    return .json(json)
   }
 }

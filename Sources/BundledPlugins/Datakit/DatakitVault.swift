@@ -16,15 +16,17 @@ enum DatakitVault {
     return (first.uppercased().replacing("-", with: "_"), pieces.count == 2 ? String(pieces[1]) : nil)
   }
 
+  /// What is wrong with the references by name.
   @Sendable static func violation(_ value: JSONValue) -> String? {
-    guard let text = value.string else { return nil }
-    guard text.hasPrefix("{vault://"), text.hasSuffix("}") else {
-      return "expected a reference such as {vault://env/my-secret}"
-    }
-    if parts(of: text) == nil {
-      return "only references to the environment, {vault://env/NAME} or {vault://env/NAME/MEMBER}, are available"
+    for (name, reference) in (value.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+      if let text = reference.string, let reason = violation(ofReference: text) { return "\(name): \(reason)" }
     }
     return nil
+  }
+
+  private static func violation(ofReference text: String) -> String? {
+    parts(of: text) == nil
+      ? "only references to the environment, {vault://env/NAME} or {vault://env/NAME/MEMBER}, are available" : nil
   }
 
   /// The secret; nil if it is not there.

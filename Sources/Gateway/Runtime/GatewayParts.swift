@@ -25,6 +25,8 @@ struct GatewayParts: Sendable {
   let inspector: LuaPluginInspector
   let listeners: ListenersFile
   let outbound: SharedHTTPClient
+  let outboundTCP: SharedTCPClient
+  let trustRoots: NIOSSLTrustRoots
   let pluginLifetime = PluginLifetime()
   let luaMeter = LuaMeter()
   /// Told of every call of the plugin API, for `sluice plugin run`; nil on a gateway that serves.
@@ -43,8 +45,15 @@ struct GatewayParts: Sendable {
       versionNumber: SluiceVersion.kongNumber, serverToken: SluiceVersion.serverToken,
       configuration: settings.redacted(), trustedIPs: settings.trustedIPs.blocks)
     group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
+<<<<<<< HEAD
     outbound = SharedHTTPClient(group: group)
     let inspector = LuaPluginInspector(settings: settings)
+=======
+    trustRoots = try settings.trustRoots()
+    outbound = SharedHTTPClient(group: group, trustRoots: trustRoots)
+    outboundTCP = SharedTCPClient(trustRoots: trustRoots)
+    let inspector = LuaPluginInspector(limits: .init(settings: settings))
+>>>>>>> 7b100e4d8415ea9fd80b91890022fd2e63b0b15c
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
     listeners = ListenersFile(prefix: settings.prefix, expected: Self.listenerCount(settings))
@@ -67,8 +76,9 @@ struct GatewayParts: Sendable {
 
   /// The rules by which entities are validated on a node with these settings.
   static func rules(settings: GatewaySettings, inspector: LuaPluginInspector) -> StoreRules {
-    StoreRules(
-      bundled: BundledPlugins.all.map(\.description) + LuaBundledPlugins.descriptions, inspector: inspector,
+    let bundled = BundledPlugins.all.map(\.description) + LuaBundledPlugins.descriptions
+    return StoreRules(
+      bundled: settings.tlsCertificateVerify ? bundled.map { $0.verifyingServers() } : bundled, inspector: inspector,
       isStreamingEnabled: settings.customPluginStreamingEnabled,
       checkCondition: { source in
         do throws(ConditionSyntaxError) {
@@ -136,8 +146,11 @@ struct GatewayParts: Sendable {
     ConfigurationApplier(
       registryBuilder: PluginRegistryBuilder(
         inspector: inspector, luaSettings: luaSettings, isStreamingEnabled: settings.customPluginStreamingEnabled),
-      proxy: proxy, services: PluginServices(outbound: outbound, lifetime: pluginLifetime),
-      logger: logger)
+      proxy: proxy,
+      services: PluginServices(
+        outbound: outbound, tcp: outboundTCP, lifetime: pluginLifetime,
+        scripts: LuaScriptRuntime(settings: luaSettings)),
+      trustRoots: trustRoots, logger: logger)
   }
 
   private var luaSettings: LuaRuntime.LuaSettings {

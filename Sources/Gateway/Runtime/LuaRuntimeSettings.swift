@@ -71,13 +71,13 @@ extension Duration {
 }
 
 extension SandboxMode {
-  /// Kong compatibility: its older mode `sandbox` is `lax` here; its two lists of names are not read.
   fileprivate init(_ setting: UntrustedLua) {
     self =
       switch setting {
       case .off: .off
       case .strict: .strict
-      case .lax, .sandbox: .lax
+      case .lax: .lax
+      case .sandbox: .sandbox
       case .on: .on
       }
   }

@@ -180,6 +180,17 @@ extension SettingKind<[PEMSource]> {
   }
 }
 
+extension SettingKind<[TrustedCertificates]> {
+  static let trustedCertificates = SettingKind(
+    "a comma-separated list of `system`, absolute paths, PEM texts or PEM texts in base64",
+    json: { .array($0.map { .string($0.shown) }) }
+  ) { text throws(SettingValueError) -> [TrustedCertificates] in
+    let items = SettingText.items(text)
+    if items.isEmpty { throw SettingValueError("names no certificate") }
+    return items.map { $0 == "system" ? .system : .given(PEMSource(parsing: $0)) }
+  }
+}
+
 extension SettingKind<PEMSource> {
   static let pem = SettingKind(
     "an absolute path, a PEM text or a PEM text in base64", json: { .string($0.shown) }

@@ -27,6 +27,8 @@ public final class LuaHost {
   private var dueTimer = 0
   private var timerFunction = luaNoReference
   private var pendingTimers = 0
+  /// Of the script that runs.
+  var exchange = LuaScriptExchange()
   private var instances = LuaInstances()
   /// The instance that was looked up last; it is the one that runs.
   private var lastInstance: (key: Int, tenant: LuaTenant)?
@@ -166,6 +168,23 @@ public final class LuaHost {
     slu_clear_results(callMemory)
     LuaCall(raw: callMemory, host: self).returns(.object(phases))
     let table = slu_host_call_with_result(raw, prelude, "functions", settings.sandbox.rawValue, plugin)
+    guard table != luaNoReference else {
+      throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
+    }
+    return table
+  }
+
+  /// Compiles Lua texts of a configuration; gives the reference of a table of functions `script1`, `script2` and so on,
+  /// which take and give their values by way of `exchange`.
+  func load(scripts texts: [String], returnFunctions: Bool, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
+    let plugin = tenant.plugin
+    raw.pointee.account = tenant.account
+    defer { raw.pointee.account = 0 }
+    slu_clear_results(callMemory)
+    let call = LuaCall(raw: callMemory, host: self)
+    call.returns(.array(texts.map { .string($0) }))
+    call.returns(returnFunctions)
+    let table = slu_host_call_with_result(raw, prelude, "scripts", settings.sandbox.rawValue, plugin)
     guard table != luaNoReference else {
       throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
     }
@@ -536,6 +555,8 @@ final class LuaRequestState {
   var sockets: [Int: LuaSocket] = [:]
   var datagramSockets: [Int: LuaDatagramSocket] = [:]
   var lastSocket = 0
+  /// The client's token, as a plugin that authenticates has kept it.
+  var token: String?
   /// Numbers of the light threads that have not ended.
   var threads: Set<Int> = []
   var nextThread = 1

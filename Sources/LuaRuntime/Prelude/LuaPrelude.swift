@@ -249,7 +249,29 @@ enum LuaPrelude {
       return made
     end
 
-    return {environment = environment, functions = functions, run_timer = run_timer, run_retry = run_retry,
+    -- Lua in the configuration of native plugins: functions that take their argument from the host and give it their
+    -- result. A text is run each time, or once and returns the function.
+    local function scripts(mode, plugin, texts, return_functions)
+      local base, made = environment(mode, plugin), {}
+      for i = 1, #texts do
+        local own = copy(base)
+        own._G = own
+        local chunk, failure = N.compile(texts[i], texts[i], own)
+        if not chunk then error(failure, 0) end
+        local handler = not return_functions and chunk
+        made["script" .. i] = function()
+          if not handler then
+            local returned = chunk()
+            if type(returned) ~= "function" then error("a text must return a function", 0) end
+            handler = returned
+          end
+          internal["script.result"](handler(internal["script.argument"]()))
+        end
+      end
+      return made
+    end
+
+    return {environment = environment, functions = functions, scripts = scripts, run_timer = run_timer, run_retry = run_retry,
       run_thread = run_thread}
     """#
 }

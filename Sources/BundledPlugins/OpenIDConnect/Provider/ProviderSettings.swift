@@ -1,3 +1,4 @@
+import Crypto
 import EntityModel
 import PluginKit
 
@@ -13,7 +14,7 @@ struct NamedText: Hashable, Sendable {
 }
 
 /// How the servers of a provider are reached.
-struct ProviderTransport: Hashable, Sendable {
+struct ProviderTransport: Sendable {
   /// Longest answer that is read, in bytes.
   static let maximumAnswerSize = 1 << 20
 
@@ -64,7 +65,7 @@ struct ProviderTransport: Hashable, Sendable {
 }
 
 /// What a provider's documents are fetched by; providers of equal settings are one.
-struct ProviderSettings: Hashable, Sendable {
+struct ProviderSettings: Sendable {
   /// The issuer, or the address of its discovery document, as configured.
   let issuer: String
   /// Nil for a provider without discovery.
@@ -76,6 +77,8 @@ struct ProviderSettings: Hashable, Sendable {
   let lifetime: Double
   let rediscoveryLifetime: Double
   let transport: ProviderTransport
+  /// One text for all of it, by which the provider is found.
+  let identity: String
 
   private static let wellKnown = "/.well-known/openid-configuration"
 
@@ -94,6 +97,17 @@ struct ProviderSettings: Hashable, Sendable {
     lifetime = config["cache_ttl"]?.double ?? 3600
     rediscoveryLifetime = config["rediscovery_lifetime"]?.double ?? 30
     transport = try ProviderTransport(config)
+    identity = Self.identity(config)
+  }
+
+  private static func identity(_ config: JSONValue) -> String {
+    let names = [
+      "issuer", "using_pseudo_issuer", "discovery_headers_names", "discovery_headers_values", "jwks_endpoint",
+      "extra_jwks_uris", "cache_ttl", "rediscovery_lifetime", "timeout", "keepalive", "ssl_verify", "http_proxy",
+      "http_proxy_authorization", "https_proxy", "https_proxy_authorization", "no_proxy",
+    ]
+    let document = JSONValue.object(config.object?.filter { names.contains($0.key) } ?? [:])
+    return Base64URL.encoded(SHA256.hash(data: document.serialized()))
   }
 
   /// The issuer that tokens name where no document says it.

@@ -4,17 +4,17 @@ import EntityModel
 final class ProviderStore {
   private static let maximumProviders = 256
 
-  private var providers: [ProviderSettings: Provider] = [:]
+  private var providers: [String: Provider] = [:]
   let tokens = AnswerCache<TokenAnswer>()
   let introspections = AnswerCache<EndpointAnswer>()
   let userInfos = AnswerCache<EndpointAnswer>()
 
   func provider(_ settings: ProviderSettings) -> Provider {
-    if let known = providers[settings] { return known }
+    if let known = providers[settings.identity] { return known }
     // Those of configurations long gone; whoever still needs one has its documents fetched again.
     if providers.count >= Self.maximumProviders { providers = [:] }
     let provider = Provider(settings)
-    providers[settings] = provider
+    providers[settings.identity] = provider
     return provider
   }
 }
@@ -42,6 +42,8 @@ struct TokenSet: Sendable {
   var refresh: String?
   /// Seconds since the epoch at which the access token ends, where that is known.
   var endsAt: Int64?
+  /// The scopes that were granted, where the provider says so.
+  var scope: String?
   /// The whole answer of the token endpoint.
   var document: JSONValue = .null
 
@@ -56,6 +58,7 @@ struct TokenSet: Sendable {
     guard access != nil || id != nil else { return nil }
     let lifetime = document["expires_in"]?.double ?? document.text("expires_in").flatMap { Double($0) }
     if let lifetime, lifetime.isFinite, lifetime >= 0, lifetime < 1e9 { endsAt = now + Int64(lifetime) }
+    scope = document.text("scope")
     self.document = document
   }
 }

@@ -34,7 +34,7 @@ extension OpenIDConnectFlow {
     }
     for (claim, requirement) in settings.requirements {
       var words = claims?.words(at: requirement.path) ?? []
-      if claim == "scopes", words.isEmpty, let text = evidence.tokens.document.text("scope") {
+      if claim == "scopes", words.isEmpty, let text = evidence.tokens.scope {
         words = text.split(separator: " ").map(String.init)
       }
       guard requirement.isMet(by: words) else { return "the required \(claim) are not there" }

@@ -7,7 +7,7 @@ extension OpenIDConnectFlow {
     var evidence = Evidence(.bearer, TokenSet(access: text))
     evidence.places = found.places
     guard let token = SignedToken(text), settings.methods.contains(.bearer) else {
-      return checkByProvider(text, evidence, SignedToken(text)?.claims)
+      return checkByProvider(text, evidence)
     }
     verify(token, as: .access, by: .bearer) { verdict in
       switch verdict {
@@ -18,7 +18,7 @@ extension OpenIDConnectFlow {
         evidence.accessKey = key
         evidence.tokens.endsAt = Self.expiry(token.claims)
         if self.settings.introspectsSignedTokens, self.settings.methods.contains(.introspection) {
-          self.checkByProvider(text, evidence, token.claims)
+          self.checkByProvider(text, evidence)
         } else {
           self.addIDToken(evidence)
         }
@@ -32,7 +32,7 @@ extension OpenIDConnectFlow {
   }
 
   /// Asks the provider about a token that cannot be read, or that it shall be asked about.
-  private func checkByProvider(_ text: String, _ evidence: Evidence, _ claims: Claims?) {
+  private func checkByProvider(_ text: String, _ evidence: Evidence) {
     func took(_ answer: EndpointAnswer, _ method: AuthenticationMethod, _ take: (inout Evidence, Claims) -> Void) {
       switch answer {
       case .failed(let failure): answerUnexpected(failure)
@@ -40,7 +40,7 @@ extension OpenIDConnectFlow {
       case .claims(let said):
         var result = Evidence(method, evidence.tokens)
         result.places = evidence.places
-        result.accessClaims = claims
+        result.accessClaims = evidence.accessClaims
         result.accessKey = evidence.accessKey
         result.tokens.endsAt = Self.expiry(said) ?? evidence.tokens.endsAt
         take(&result, said)
@@ -56,11 +56,12 @@ extension OpenIDConnectFlow {
     }
   }
 
-  /// The ID token that may accompany an access token; one that is not good counts as none.
+  /// The ID token that may accompany an access token, and then must be good. It is for a client, so without one it is
+  /// not looked at.
   private func addIDToken(_ evidence: Evidence) {
-    guard let found = credentials.idToken(settings), let token = SignedToken(found.texts[0]) else {
-      return admit(evidence)
-    }
+    guard !settings.clients.isEmpty, let found = credentials.idToken(settings),
+      let token = SignedToken(found.texts[0])
+    else { return admit(evidence) }
     verify(token, as: .id(nonce: nil), by: .bearer) { verdict in
       var evidence = evidence
       switch verdict {

@@ -98,6 +98,11 @@ extension OpenIDConnectFlow {
     return !pendingLogins.isEmpty
   }
 
+  var isOfPendingLogin: Bool {
+    let sent = callbackText("state")
+    return pendingLogins.contains { $0.state == sent }
+  }
+
   /// Gets the tokens of a login.
   func complete() {
     let logins = pendingLogins

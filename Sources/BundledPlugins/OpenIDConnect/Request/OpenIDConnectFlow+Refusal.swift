@@ -65,6 +65,7 @@ extension OpenIDConnectFlow {
   // MARK: Answers
 
   func answer(_ status: Int, _ message: String, _ reason: String? = nil, challenge: String? = nil) {
+    if let reason { executor.logger.debug("openid-connect: \(status): \(reason)") }
     let text = settings.refusals.displaysErrors ? reason.map { "\(message) (\($0))" } ?? message : message
     answer(
       status, json: ["message": .string(text)],

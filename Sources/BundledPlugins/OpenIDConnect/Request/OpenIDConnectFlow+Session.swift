@@ -22,7 +22,10 @@ extension OpenIDConnectFlow {
       return search()
     }
     let owner = settings.clients.first { $0.id == session.clientID } ?? client
-    requestTokens([("grant_type", "refresh_token"), ("refresh_token", token)], by: owner, key: nil) { answer in
+    // Requests that come together with one cookie share the new tokens: many providers take a refresh token once.
+    requestTokens(
+      [("grant_type", "refresh_token"), ("refresh_token", token)], by: owner, key: ["session", token]
+    ) { answer in
       switch answer {
       case .failed(let failure): self.answerUnexpected(failure)
       case .refused: self.search()
@@ -58,7 +61,10 @@ extension OpenIDConnectFlow {
     if settings.reverifies {
       return verifyTokens(of: evidence, nonce: nil) { self.askAgain($0) }
     }
-    evidence.accessClaims = session.tokens.access.flatMap { SignedToken($0) }?.claims
+    // A token that only the provider was asked about was never verified here.
+    if settings.methods.contains(.bearer) || (session.method != .introspection && session.method != .userInfo) {
+      evidence.accessClaims = session.tokens.access.flatMap { SignedToken($0) }?.claims
+    }
     evidence.idClaims = session.tokens.id.flatMap { SignedToken($0) }?.claims
     askAgain(evidence)
   }

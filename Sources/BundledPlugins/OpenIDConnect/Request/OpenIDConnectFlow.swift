@@ -128,6 +128,7 @@ final class OpenIDConnectFlow {
   // MARK: Steps
 
   private func begin() {
+    if isCallback, isOfPendingLogin { return complete() }
     guard settings.methods.contains(.session), let session = openedSession() else { return search() }
     if settings.logout.bodyArgument != nil, settings.logout.methods.contains(context.method.name) {
       withFields { self.isLogout ? self.logOut(session) : self.proceed(session) }

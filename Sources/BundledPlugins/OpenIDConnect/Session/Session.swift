@@ -32,6 +32,7 @@ struct Session: Sendable {
     members["ti"] = tokens.id.map { .string($0) }
     members["tr"] = tokens.refresh.map { .string($0) }
     members["te"] = tokens.endsAt.map { .integer($0) }
+    members["ts"] = tokens.scope.map { .string($0) }
     return JSONValue.object(members).serialized()
   }
 
@@ -60,6 +61,7 @@ struct Session: Sendable {
     tokens.id = value["ti"]?.string
     tokens.refresh = value["tr"]?.string
     tokens.endsAt = value["te"]?.integer
+    tokens.scope = value["ts"]?.string
   }
 
   /// Whether none of its times is over.

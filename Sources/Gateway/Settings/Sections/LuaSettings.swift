@@ -18,6 +18,13 @@ public struct LuaSettings: SettingSection {
     "untrusted_lua_sandbox_environment", .list("a comma-separated list of global names"),
     "Globals that exist with `untrusted_lua = sandbox`.")
 
+  public let luaSSLTrustedCertificate = Setting(
+    "lua_ssl_trusted_certificate", .trustedCertificates, default: "system",
+    """
+    Certificates of the authorities that vouch for servers: those that plugins connect to, and those of services with
+    `tls_verify` that name no CA certificates. `system` stands for those of the operating system.
+    """)
+
   public let luaQuotaCPUTime = Setting(
     "lua_quota_cpu_time", .nginxTime, default: "50ms", own: true,
     """
@@ -76,6 +83,13 @@ public struct LuaSettings: SettingSection {
     takes its limits of CPU time away, since compiled loops cannot be stopped: a loop without end in such a plugin stops
     an event loop for good. The log says so at start, `/` shows `trusted` beside the plugin, and
     `sluice_lua_plugin_trusted` is 1. With `untrusted_lua = on` nothing is compiled.
+    """)
+
+  public let tlsCertificateVerify = Setting(
+    "tls_certificate_verify", .onOff, default: "on",
+    """
+    Whether plugins must verify the servers that they connect to: a configuration with `ssl_verify` false is refused.
+    Kong compatibility: services may still turn `tls_verify` off.
     """)
 
   public let luaMaxRequestHeaders = Setting(
