@@ -1,4 +1,3 @@
-import Logging
 import LuaRuntime
 
 extension LuaRuntime.LuaSettings {
