@@ -112,7 +112,7 @@ extension LiveProcessTests {
         ("patient", "/patient", "for i = 1, 2e7 do local x = i * 2 end return kong.response.exit(200, 'done')"),
         ("scorer", "/scorer", "return kong.response.exit(200, 'scored')"),
       ] {
-        let route = try admin.send("POST", "/routes", json: ["name": .string(name), "paths": [.string(path)]])
+        let route = try admin.send("POST", "/routes", json: ["name": .string(name), "paths": [.string(path)], "protocols": ["http"]])
         try #require(route.status == 201, "\(route.text)")
         let definition = try admin.send(
           "POST", "/custom-plugins",
