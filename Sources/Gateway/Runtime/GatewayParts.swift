@@ -45,15 +45,10 @@ struct GatewayParts: Sendable {
       versionNumber: SluiceVersion.kongNumber, serverToken: SluiceVersion.serverToken,
       configuration: settings.redacted(), trustedIPs: settings.trustedIPs.blocks)
     group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
-<<<<<<< HEAD
-    outbound = SharedHTTPClient(group: group)
-    let inspector = LuaPluginInspector(settings: settings)
-=======
     trustRoots = try settings.trustRoots()
     outbound = SharedHTTPClient(group: group, trustRoots: trustRoots)
     outboundTCP = SharedTCPClient(trustRoots: trustRoots)
-    let inspector = LuaPluginInspector(limits: .init(settings: settings))
->>>>>>> 7b100e4d8415ea9fd80b91890022fd2e63b0b15c
+    let inspector = LuaPluginInspector(settings: settings)
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
     listeners = ListenersFile(prefix: settings.prefix, expected: Self.listenerCount(settings))
