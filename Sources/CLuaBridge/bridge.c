@@ -236,6 +236,7 @@ static void read_argument(lua_State *L, int index, const slu_function *function,
       }
       value->kind = SLU_TABLE;
       value->count = 0;
+      value->offset = SLU_NO_TREE;
       value->bytes = "table";
       value->length = 5;
       if (function->wants & SLU_WANTS_TABLES) {
@@ -779,8 +780,9 @@ static int32_t fail(slu_host *host, slu_thread thread, int32_t reason) {
   } else {
     set_error(host, "unknown error", 13);
   }
-  // The frames of the failed coroutine are still there; the message must survive a failure to walk them.
-  lua_cpcall(host->state, make_traceback, host);
+  // The frames of the failed coroutine are still there; the message must survive a failure to walk them. Of a run that
+  // was aborted the place is known, and the frames tell no lines.
+  if (reason == SLU_ABORT_NONE || reason == SLU_ABORT_STATE_MEMORY) lua_cpcall(host->state, make_traceback, host);
   lua_settop(host->state, 0);
   slu_host_release(host, thread.reference);
   return SLU_RUN_FAILED;

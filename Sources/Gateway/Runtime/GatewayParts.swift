@@ -60,7 +60,7 @@ struct GatewayParts: Sendable {
   private func announceTrust() {
     for override in settings.luaQuotaOverrides where override.isTrusted {
       logger.warning(
-        "the plugin '\(override.plugin)' is trusted (lua_quota_overrides): its Lua code is compiled and its CPU time has no limit")
+        "the plugin '\(override.plugin)' is trusted (lua_quota_overrides): its code is compiled, and nothing limits its CPU time")
     }
   }
 

@@ -1,3 +1,4 @@
+import Logging
 import LuaRuntime
 
 extension LuaRuntime.LuaSettings {
@@ -7,7 +8,9 @@ extension LuaRuntime.LuaSettings {
     self.init(
       sandbox: SandboxMode(settings.untrustedLua), memoryLimit: settings.luaQuotaStateMemory, quota: quota,
       allowances: Dictionary(
-        settings.luaQuotaOverrides.map { ($0.plugin, LuaAllowance(quota: $0.applied(to: quota), isTrusted: $0.isTrusted)) },
+        settings.luaQuotaOverrides.map { override in
+          (override.plugin, LuaAllowance(quota: override.applied(to: quota), isTrusted: override.isTrusted))
+        },
         uniquingKeysWith: { first, _ in first }),
       meter: meter, bodyBufferSize: settings.clientBodyBufferSize, logSink: logSink)
     sandboxModules = settings.untrustedLuaSandboxRequires

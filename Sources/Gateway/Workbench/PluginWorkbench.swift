@@ -77,6 +77,7 @@ public struct PluginWorkbench: Sendable {
     case .set(let element): "set of \(typeName(element))"
     case .map(let keys, let values): "map of \(typeName(keys)) to \(typeName(values))"
     case .record: "record"
+    case .variant(let schema): "record by \(schema.key)"
     case .foreign(let collection): "reference to \(collection)"
     case .json: "json"
     }
@@ -101,7 +102,7 @@ public struct PluginWorkbench: Sendable {
         let service = try await store.insert(
           ["name": "upstream", "host": "127.0.0.1", "port": .integer(Int64(upstream)), "path": "/"], into: .services)
         _ = try await store.insert(
-          ["name": "everything", "paths": ["/"], "service": ["id": service["id"] ?? .null]], into: .routes)
+          ["name": "everything", "paths": ["/"], "protocols": ["http", "https"], "service": ["id": service["id"] ?? .null]], into: .routes)
       }
       var instance: EntityFields?
       if configuration != nil || upstream != nil {

@@ -41,8 +41,8 @@ final class LuaFunctionExecutor: PluginExecutor {
     if host.instance(key) != nil { return }
     let tenant = LuaTenant(plugin: instance.pluginName, version: instance.pluginVersion, on: host)
     let table = try host.load(functions: texts, tenant)
-    host.keep(
-      LuaInstance(self, LuaHandler(table: table, tenant, on: host), configuration: luaNoReference, host: host), key: key)
+    let handler = LuaHandler(table: table, tenant, on: host)
+    host.keep(LuaInstance(self, handler, configuration: luaNoReference, host: host), key: key)
   }
 
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {

@@ -9,12 +9,12 @@ extension LuaHost {
     replaceIfFull(on: loop)
   }
 
-  /// When everything unused has been collected and the plugin still holds more than three quarters of what it may, it
-  /// is taken out of the state; what it kept is lost.
+  /// When everything unused has been collected and the plugin still holds a quarter of what it may, it is taken out of
+  /// the state: the rest is not enough for its calls, and it would fail for ever. What it kept is lost.
   private func giveUpIfFull(_ tenant: LuaTenant) {
     slu_host_collect_garbage(raw)
     let used = tenant.memoryUsed
-    guard used > tenant.memoryLimit / 4 * 3 else { return }
+    guard used > tenant.memoryLimit / 4 else { return }
     forget(tenant)
     slu_host_collect_garbage(raw)
     settings.logSink.write(

@@ -3,9 +3,13 @@ import Foundation
 
 extension LuaHost {
   /// Tells the trace of a call that has returned or raised.
-  func traceCall(_ name: String, _ raw: UnsafeMutablePointer<slu_call>, failure: String?, _ trace: LuaTrace) {
-    // The runtime's own Lua code checks phases by calls of their own.
-    let name = name.hasPrefix("check:") ? String(name.split(separator: ":", maxSplits: 2).last ?? "") : name
+  func traceCall(_ function: PDKFunction, _ raw: UnsafeMutablePointer<slu_call>, failure: String?, _ trace: LuaTrace) {
+    var name = function.name
+    if function.level == .internal {
+      // Of the runtime's own calls only those count that check the phase of a function made in Lua.
+      guard name.hasPrefix("check:") else { return }
+      name = String(name.split(separator: ":", maxSplits: 2).last ?? "")
+    }
     let call = LuaCall(raw: raw, host: self)
     var results: [String] = []
     if failure == nil, let first = raw.pointee.results {
@@ -14,7 +18,7 @@ extension LuaHost {
     }
     trace(
       .call(
-        phase: isTimer ? "timer" : phase.name, function: name,
+        phase: nameOfRun, function: name,
         arguments: (0..<call.argumentCount).map { Self.describe(call.value($0)) }, results: results, failure: failure))
   }
 
@@ -29,9 +33,14 @@ extension LuaHost {
       }
     trace(
       .ended(
-        plugin: plugin, phase: isTimer ? "timer" : phase.name, outcome: outcome,
+        plugin: plugin, phase: nameOfRun, outcome: outcome,
         cpuNanoseconds: Self.processorTime() &- start,
         memoryGrowth: Int(raw.pointee.run_memory - raw.pointee.request_memory)))
+  }
+
+  private var nameOfRun: String {
+    if isTimer { return "timer" }
+    return raw.pointee.is_loading ? "load" : phase.name
   }
 
   static func processorTime() -> UInt64 {

@@ -111,7 +111,7 @@ public final class LuaHost {
     let call = LuaCall(raw: raw, host: self)
     do throws(LuaFault) {
       let outcome = try Self.bodies[function](call)
-      if let trace = settings.trace { traceCall(PDKNamespaces.all[function].name, raw, failure: nil, trace) }
+      if let trace = settings.trace { traceCall(PDKNamespaces.all[function], raw, failure: nil, trace) }
       switch outcome {
       case .returned: return Int32(SLU_RETURN)
       case .exit: return Int32(SLU_EXIT)
@@ -123,7 +123,7 @@ public final class LuaHost {
         return Int32(SLU_SUSPEND)
       }
     } catch {
-      if let trace = settings.trace { traceCall(PDKNamespaces.all[function].name, raw, failure: error.message, trace) }
+      if let trace = settings.trace { traceCall(PDKNamespaces.all[function], raw, failure: error.message, trace) }
       slu_clear_results(raw)
       call.returns(error.message)
       return Int32(SLU_RAISE)
@@ -203,7 +203,9 @@ public final class LuaHost {
       leave()
     }
     var kept = luaNoReference
+    let start = settings.trace == nil ? 0 : Self.processorTime()
     let status = slu_host_start(raw, function, luaNoReference, luaNoReference, &kept)
+    if let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
     guard status == Int32(SLU_RUN_FINISHED) else {
       if status == Int32(SLU_RUN_WAITING) { slu_host_abandon(raw, raw.pointee.running) }
       countFailure(tenant, phase: "load")
@@ -264,6 +266,9 @@ public final class LuaHost {
 
   /// Keeps an instance for as long as its executor lives.
   func keep(_ instance: LuaInstance, key: Int) { instances.insert(instance, key: key) }
+
+  /// Instances that the state holds, those included whose executor is gone but that were not looked at yet.
+  var instanceCount: Int { instances.count }
 
   /// Drops everything of one plugin version; it is loaded anew at its next use.
   func forget(_ tenant: LuaTenant) {
