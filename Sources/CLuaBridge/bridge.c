@@ -236,6 +236,7 @@ static void read_argument(lua_State *L, int index, const slu_function *function,
       }
       value->kind = SLU_TABLE;
       value->count = 0;
+      value->offset = SLU_NO_TREE;
       value->bytes = "table";
       value->length = 5;
       if (function->wants & SLU_WANTS_TABLES) {

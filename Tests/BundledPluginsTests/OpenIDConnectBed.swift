@@ -52,6 +52,7 @@ final class OpenIDConnectBed {
     return bed
   }
 
+  @discardableResult
   func bearer(_ token: String, _ headers: [(String, String)] = []) -> PluginTestBed {
     send(headers: [("Authorization", "Bearer \(token)")] + headers)
   }

@@ -233,7 +233,8 @@ private final class ForeignProvider {
   }
 
   deinit {
-    process.terminate()
+    // Threads of the tests block signals, and the process has inherited that: only this one gets through.
+    kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     try? FileManager.default.removeItem(atPath: folder)
   }

@@ -208,4 +208,27 @@ import Testing
     #expect(answers.last == "true")
     #expect(answers.filter { $0 == "false" }.count == 2)
   }
+
+  /// Found by fuzzing: a function that takes no tables looked for the items of one in the arguments of an earlier call.
+  @Test("functions that take text are given tables, functions and coroutines, first of all and after others")
+  func oddArguments() throws {
+    for _ in 0..<2 {
+      let answers = try LuaFixture().answers(
+        """
+        local odd = {{}, {{"deep"}}, {a = ("x"):rep(1e5)}, print, coroutine.create(print), ngx.null, true, 0/0}
+        for _, value in ipairs(odd) do
+          for _, f in ipairs {ngx.escape_uri, ngx.unescape_uri, ngx.encode_base64, ngx.decode_base64, ngx.md5, ngx.crc32_short,
+            ngx.quote_sql_str, ngx.sha1_bin, ngx.hmac_sha1, ngx.parse_http_time, ngx.http_time, kong.request.get_header,
+            kong.request.get_query_arg, kong.response.set_header, kong.service.request.set_header, kong.log.err} do
+            pcall(f, value)
+            pcall(f, value, value)
+          end
+          pcall(kong.service.request.set_headers, {a = {("y"):rep(1e5)}})
+          collect = ("z"):rep(1e6)
+        end
+        answer(1)
+        """)
+      #expect(answers == ["1"])
+    }
+  }
 }

@@ -42,6 +42,9 @@ enum {
   SLU_FLAG_JSON = 4,
 };
 
+// The place of an argument table that was not read, because its function does not want tables.
+#define SLU_NO_TREE ((size_t)INT64_MAX)
+
 // One value of a flat tree in pre-order. A table is followed by `count` pairs (key, value), or `count` values if it is a
 // list.
 typedef struct slu_value {

@@ -560,6 +560,8 @@ final class LuaRequestState {
   var sockets: [Int: LuaSocket] = [:]
   var datagramSockets: [Int: LuaDatagramSocket] = [:]
   var lastSocket = 0
+  /// The client's token, as a plugin that authenticates has kept it.
+  var token: String?
   /// Numbers of the light threads that have not ended.
   var threads: Set<Int> = []
   var nextThread = 1
