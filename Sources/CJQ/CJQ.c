@@ -45,6 +45,7 @@ struct sluice_jq {
   jmp_buf exit;
   // Whether `exit` may be jumped to.
   int entered;
+  int compiled;
   int broken;
   // Messages of the compiler.
   char message[2048];
@@ -164,8 +165,17 @@ void *jv_mem_alloc(size_t size) { return allocate(size); }
 void *jv_mem_alloc_unguarded(size_t size) { return allocate(size); }
 void jv_mem_free(void *pointer) { release(pointer); }
 
+// While a program runs these are the C library's own blocks and not kept track of: libjq gives some of them back with
+// `free`, and all within the function that asked for them.
 void *jv_mem_calloc(size_t count, size_t size) {
   if (size != 0 && count > SIZE_MAX / size) return allocate(SIZE_MAX);
+  struct sluice_jq *program = current;
+  if (program && program->entered && program->compiled) {
+    ask_for(program, count * size);
+    void *pointer = calloc(count, size);
+    if (!pointer) refuse(program);
+    return pointer;
+  }
   void *pointer = allocate(count * size);
   if (pointer) memset(pointer, 0, count * size);
   return pointer;
@@ -205,12 +215,17 @@ _Noreturn void __assert_fail(const char *assertion, const char *file, unsigned i
 }
 
 // Before the text of each program, on its first line so that line numbers hold: no environment of the process, no
-// files, no standard error, no end of the process. An `import` behind it is a syntax error.
+// files, no standard error, no end of the process. An `import` behind it is a syntax error. A remainder by -1 is 0 by
+// arithmetic; libjq would divide the least integer by it, which ends the process.
 static const char prelude[] =
     "{} as $ENV | def env: {}; def stderr: .; def debug: .; def halt: error(\"halt is not available\"); "
-    "def halt_error: error(\"halt_error is not available\"); def halt_error(f): error(\"halt_error is not available\"); "
+    "def halt_error: error(\"halt_error is not available\"); "
+    "def halt_error(f): error(\"halt_error is not available\"); "
     "def modulemeta: error(\"modulemeta is not available\"); def get_search_list: []; "
-    "def input_filename: null; def input: error(\"input is not available\"); def inputs: input; ";
+    "def input_filename: null; def input: error(\"input is not available\"); def inputs: input; "
+    "def _remainder($a; $b): _mod($a; $b); "
+    "def _mod($a; $b): if ($a | type) == \"number\" and ($b | type) == \"number\" and $b <= -1 and $b > -2 then 0 "
+    "else _remainder($a; $b) end; ";
 
 static void compile_message(void *context, jv message) {
   struct sluice_jq *program = context;
@@ -223,9 +238,9 @@ static void compile_message(void *context, jv message) {
       const char *ours = strstr(words, prelude);
       const char *rest = ours ? ours + sizeof prelude - 1 : "";
       int before = ours ? (int)(ours - words) : (int)strlen(words);
+      const char *separator = length > 0 ? "\n" : "";
       snprintf(
-          program->message + length, sizeof program->message - length, "%s%.*s%s", length > 0 ? "\n" : "", before, words,
-          rest);
+          program->message + length, sizeof program->message - length, "%s%.*s%s", separator, before, words, rest);
     }
   }
   jv_free(text);
@@ -319,6 +334,7 @@ sluice_jq *sluice_jq_compile(const char *text, size_t limit, char **message) {
     if (compiled) {
       free(whole);
       program->limit = program->used + program->allowance;
+      program->compiled = 1;
       return program;
     }
   } else if (status == SLUICE_JQ_MEMORY) {

@@ -42,6 +42,7 @@ public struct GatewayProcess: Sendable {
     let node = GatewayNode(parts: parts, proxy: proxy, backing: .database(store))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { await follow(store, parts) { snapshot in try await applier.apply(snapshot) } }
+      group.addTask { await removeExpired(from: store, parts) }
       parts.serve(store, node, in: &group)
       try await untilSignal(&group)
     }
@@ -72,6 +73,7 @@ public struct GatewayProcess: Sendable {
     let node = GatewayNode(parts: parts, proxy: nil, backing: .database(store), controlPlane: server)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { await directory.writeRows() }
+      group.addTask { await removeExpired(from: store, parts) }
       group.addTask {
         await follow(store, parts) { snapshot in
           let payload = HybridPayload.encode(snapshot)
@@ -128,6 +130,17 @@ public struct GatewayProcess: Sendable {
     }
     await takeNow()
     for await _ in changes { await takeNow() }
+  }
+
+  /// Takes what has outlived its `ttl` out of the store, and so out of every data plane, about once a second.
+  private func removeExpired(from store: EntityStore, _ parts: GatewayParts) async {
+    while (try? await Task.sleep(for: .seconds(1))) != nil {
+      do {
+        try await store.removeExpired()
+      } catch {
+        parts.logger.error("expired entities cannot be removed from the store: \(error.message)")
+      }
+    }
   }
 
   /// Returns after the first signal, throws when a part fails; either way the other parts are told to end and awaited.

@@ -14,6 +14,8 @@ public final class JQProgram: Sendable {
 
   /// Memory that one run may take, in bytes.
   public static let memoryLimit = 64 << 20
+  /// Longest text of a result, in bytes.
+  public static let resultLimit = 16 << 20
   /// States kept for the next runs.
   private static let keptStates = 8
 
@@ -38,21 +40,19 @@ public final class JQProgram: Sendable {
   /// Runs the program over one JSON text up to its first result.
   ///
   /// - Parameters:
+  ///   - input: makes the text; called on the thread that runs the program.
   ///   - milliseconds: time that the run may take, waiting for a thread included.
   ///   - completion: called once, on a thread of `JQThreads`, with the JSON text of the first result, nil if the
-  ///     program ends without one.
+  ///     program ends without one. Not much later than the time that the run may take, even if it cannot be stopped.
   public func run(
-    _ input: [UInt8], milliseconds: Int, _ completion: @escaping @Sendable (Result<[UInt8]?, JQError>) -> Void
+    _ input: @escaping @Sendable () -> [UInt8], milliseconds: Int,
+    _ completion: @escaping @Sendable (Result<[UInt8]?, JQError>) -> Void
   ) {
-    guard input.count < Int32.max else { return completion(.failure(.outOfMemory)) }
-    JQThreads.shared.run(milliseconds: milliseconds) { deadline in
-      completion(self.run(input, deadline))
-    } expired: {
-      completion(.failure(.timeout))
-    }
+    JQThreads.shared.run(for: self, milliseconds: milliseconds, { deadline in self.run(input(), deadline) }, completion)
   }
 
   private func run(_ input: [UInt8], _ deadline: JQDeadline) -> Result<[UInt8]?, JQError> {
+    guard input.count < Self.memoryLimit else { return .failure(.outOfMemory) }
     let state: JQState
     if let kept = idle.withLock({ $0.popLast() }) {
       state = kept
@@ -64,6 +64,7 @@ public final class JQProgram: Sendable {
     }
     let result = state.run(input, deadline)
     if !state.isBroken { idle.withLock { if $0.count < Self.keptStates { $0.append(state) } } }
+    if case .success(let bytes?) = result, bytes.count > Self.resultLimit { return .failure(.resultTooLarge) }
     return result
   }
 }
@@ -75,6 +76,7 @@ public enum JQError: Error, Sendable, Hashable, CustomStringConvertible {
   case raised(String)
   case timeout
   case outOfMemory
+  case resultTooLarge
   /// libjq gave up; its state is thrown away.
   case fault(String)
 
@@ -82,6 +84,7 @@ public enum JQError: Error, Sendable, Hashable, CustomStringConvertible {
     switch self {
     case .invalidProgram(let message), .raised(let message), .fault(let message): message
     case .timeout: "the program took too long"
+    case .resultTooLarge: "the result is larger than \(JQProgram.resultLimit >> 20) MiB"
     case .outOfMemory: "the program took more than \(JQProgram.memoryLimit >> 20) MiB of memory"
     }
   }

@@ -10,7 +10,11 @@ final class JQState: @unchecked Sendable {
 
   private init(_ handle: OpaquePointer) { self.handle = handle }
 
-  deinit { sluice_jq_free(handle) }
+  // Constants of the program may nest deeply, so it is freed where the stack is deep.
+  deinit {
+    let address = UInt(bitPattern: handle)
+    JQThreads.shared.perform { sluice_jq_free(OpaquePointer(bitPattern: address)) }
+  }
 
   /// Compiles the text; on a thread with a deep stack only.
   static func make(_ source: String) -> Result<JQState, JQError> {
@@ -24,6 +28,9 @@ final class JQState: @unchecked Sendable {
     defer { free(message) }
     return .failure(.invalidProgram(message.map { tidied(String(cString: $0)) } ?? "out of memory"))
   }
+
+  /// Bytes of an error's message that are kept.
+  private static let messageLimit = 2048
 
   /// Without the blanks that libjq fills lines with.
   private static func tidied(_ message: String) -> String {
@@ -50,7 +57,8 @@ final class JQState: @unchecked Sendable {
     switch UInt32(status) {
     case SLUICE_JQ_RESULT.rawValue: return .success(bytes)
     case SLUICE_JQ_EMPTY.rawValue: return .success(nil)
-    case SLUICE_JQ_ERROR.rawValue: return .failure(.raised(String(decoding: bytes, as: UTF8.self)))
+    case SLUICE_JQ_ERROR.rawValue:
+      return .failure(.raised(String(decoding: bytes.prefix(Self.messageLimit), as: UTF8.self)))
     case SLUICE_JQ_STOPPED.rawValue: return .failure(.timeout)
     case SLUICE_JQ_MEMORY.rawValue:
       isBroken = true

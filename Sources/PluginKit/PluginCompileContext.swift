@@ -3,8 +3,8 @@ import Logging
 /// What a plugin may know of the snapshot it is compiled for.
 public struct PluginCompileContext: Sendable {
   public let consumers: ConsumerDirectory
-  /// Where executors report what goes wrong while they run.
-  public let logger: Logger
+  /// Where executors report what goes wrong while they run; its messages name the plugin.
+  public var logger: Logger
   public let services: PluginServices
   /// PEM of the certificates that plugins refer to, by their ids.
   public let certificates: [String: CertificatePEM]

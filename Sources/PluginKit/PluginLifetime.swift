@@ -3,26 +3,28 @@ import Synchronization
 
 /// What plugins still have to do when the last request is over, such as sending the logs that wait.
 ///
-/// One for the process; the composition root ends it before the event loops and the outbound client stop.
+/// One for the process; the composition root ends it before the event loops and the outbound clients stop.
 public final class PluginLifetime: Sendable {
-  /// Begins to finish; the future is done at the deadline at the latest.
-  public typealias Finish = @Sendable (_ deadline: NIODeadline) -> EventLoopFuture<Void>
+  /// Finishes, by the deadline at the latest.
+  public typealias Finish = @Sendable (_ deadline: NIODeadline) async -> Void
 
-  private let work = Mutex<[Finish]>([])
+  private let work = Mutex<[String: Finish]>([:])
 
   public init() {}
 
-  /// Has `finish` called once when the gateway ends.
-  public func atEnd(_ finish: @escaping Finish) {
-    work.withLock { $0.append(finish) }
+  /// Has `finish` called once when the gateway ends; what had the same name before is forgotten.
+  public func atEnd(_ name: String, _ finish: @escaping Finish) {
+    work.withLock { $0[name] = finish }
   }
 
-  /// Finishes everything at once and returns when all is done or the deadline has passed.
+  /// Finishes everything at the same time and returns when all is done.
   public func end(by deadline: NIODeadline) async {
     let work = work.withLock { work in
-      defer { work = [] }
+      defer { work = [:] }
       return work
     }
-    for done in work.map({ $0(deadline) }) { try? await done.get() }
+    await withTaskGroup(of: Void.self) { group in
+      for finish in work.values { group.addTask { await finish(deadline) } }
+    }
   }
 }

@@ -117,6 +117,8 @@ public final class RequestContext {
   public var isAuthenticated: Bool { consumer != nil || credential != nil }
   /// Values set with `kong.log.set_serialize_value`, in order.
   public var serializeValues: [SerializeValue] = []
+  /// Values of `kong.ctx.shared` that plugins in Swift have set; before those of Lua plugins where both have a key.
+  public var sharedValues: [String: JSONValue] = [:]
   /// What executors keep from one phase of the request to the next.
   public var pluginStates = PluginStates()
   /// Owned by `LuaRuntime`: coroutine, `kong.ctx` tables and the like of this request.

@@ -7,7 +7,7 @@ import Testing
   private func run(_ source: String, _ input: String = "null", milliseconds: Int = 5000) async throws -> String? {
     let program = try JQProgram.compiled(source)
     let result: [UInt8]? = try await withCheckedThrowingContinuation { continuation in
-      program.run(Array(input.utf8), milliseconds: milliseconds) { continuation.resume(with: $0) }
+      program.run({ Array(input.utf8) }, milliseconds: milliseconds) { continuation.resume(with: $0) }
     }
     return result.map { String(decoding: $0, as: UTF8.self) }
   }
@@ -62,12 +62,14 @@ import Testing
     #expect(throws: JQError.self) { try JQProgram.compiled(source) }
   }
 
-  @Test("the process's environment stays hidden", arguments: ["env", "$ENV", "def f: $ENV; f", "[1] | map(env) | .[0]"])
+  @Test(
+    "the process's environment stays hidden", arguments: ["env", "$ENV", "def f: $ENV; f", "[1] | map(env) | .[0]"])
   func environment(source: String) async throws {
     #expect(try await run(source) == "{}")
   }
 
-  @Test("endless programs are stopped", arguments: ["def f: f; f", "last(range(infinite))", "[limit(1e18; repeat(1))] | 1"])
+  @Test(
+    "endless programs are stopped", arguments: ["def f: f; f", "last(range(infinite))", "[limit(1e18; repeat(1))] | 1"])
   func endless(source: String) async throws {
     let error = await failure(source, milliseconds: 100)
     #expect(error == .timeout || error == .outOfMemory)
@@ -124,13 +126,25 @@ import Testing
       for number in 0..<200 {
         group.addTask {
           let bytes: [UInt8]? = try await withCheckedThrowingContinuation { continuation in
-            program.run(Array(#"{"n":\#(number)}"#.utf8), milliseconds: 60_000) { continuation.resume(with: $0) }
+            program.run({ Array(#"{"n":\#(number)}"#.utf8) }, milliseconds: 60_000) { continuation.resume(with: $0) }
           }
           return bytes.map { String(decoding: $0, as: UTF8.self) } == "\(number * 2)"
         }
       }
       for try await isRight in group { #expect(isRight) }
     }
+  }
+
+  @Test("a program that does not end leaves threads for others")
+  func fairness() async throws {
+    let endless = try JQProgram.compiled("def f: f; f")
+    for _ in 0..<100 { endless.run({ Array("null".utf8) }, milliseconds: 3000) { _ in } }
+    // Far sooner than a hundred runs of three seconds each.
+    #expect(try await run("5 + 1", milliseconds: 60_000) == "6")
+    let clock = ContinuousClock()
+    let began = clock.now
+    #expect(try await run("6 + 1", milliseconds: 60_000) == "7")
+    #expect(clock.now - began < .seconds(30))
   }
 
   @Test("the same text is compiled once")

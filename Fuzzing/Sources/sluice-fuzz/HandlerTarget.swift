@@ -6,7 +6,7 @@ import PluginKit
 struct HandlerTarget {
   private static let schema = "return {name = \"probe\", fields = {{config = {type = \"record\", fields = {}}}}}"
   private let inspector = LuaPluginInspector(limits: .init(time: .milliseconds(5), memoryBytes: 8 << 20))
-  private let bench = LuaBench(LuaSettings(memoryLimit: 32 << 20, cpuLimitMilliseconds: 5))
+  private let bench = LuaBench(cpuMilliseconds: 5)
 
   func run(_ bytes: UnsafeRawBufferPointer) {
     let text = String(decoding: bytes, as: UTF8.self)

@@ -28,10 +28,11 @@ final class LuaBench {
   private let loop: LoopServices
   private let settings: LuaSettings
 
-  init(_ settings: LuaSettings) {
-    var settings = settings
-    settings.logSink = NoLog()
-    self.settings = settings
+  init(cpuMilliseconds: Int) {
+    var quota = LuaQuota()
+    quota.cpuMilliseconds = cpuMilliseconds
+    quota.loadMilliseconds = cpuMilliseconds
+    settings = LuaSettings(memoryLimit: 32 << 20, quota: quota, logSink: NoLog())
     loop = LoopServices(
       index: 0,
       node: NodeInfo(

@@ -55,7 +55,7 @@ struct PluginAPITarget {
 
     """
 
-  private let bench = LuaBench(LuaSettings(memoryLimit: 32 << 20, cpuLimitMilliseconds: 20))
+  private let bench = LuaBench(cpuMilliseconds: 20)
 
   func run(_ bytes: UnsafeRawBufferPointer) {
     guard bytes.count > 2 else { return }

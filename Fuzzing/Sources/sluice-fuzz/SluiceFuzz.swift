@@ -16,20 +16,17 @@ struct SluiceFuzz {
     arguments.append(nil)
     exit(
       arguments.withUnsafeMutableBufferPointer { pointers in
-        sluice_fuzz(Int32(pointers.count - 1), pointers.baseAddress) { bytes, count in
-          chosen(UnsafeRawBufferPointer(start: bytes, count: count))
-          return 0
-        }
+        sluice_fuzz(Int32(pointers.count - 1), pointers.baseAddress, runChosen)
       })
   }
-
-  /// Set once before libFuzzer starts, which calls it on one thread.
-  nonisolated(unsafe) static var chosen: (UnsafeRawBufferPointer) -> Void = { _ in }
 }
 
-private var chosen: (UnsafeRawBufferPointer) -> Void {
-  get { SluiceFuzz.chosen }
-  set { SluiceFuzz.chosen = newValue }
+/// Set once before libFuzzer starts, which calls it on one thread.
+nonisolated(unsafe) private var chosen: (UnsafeRawBufferPointer) -> Void = { _ in }
+
+private func runChosen(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+  chosen(UnsafeRawBufferPointer(start: bytes, count: count))
+  return 0
 }
 
 /// What can be fuzzed.

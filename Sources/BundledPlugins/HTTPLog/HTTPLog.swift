@@ -105,7 +105,7 @@ enum HTTPLog {
       return HTTPLogExecutor(
         key: queueKey(instance, config), pluginName: instance.pluginName, parameters: parameters,
         delivery: delivery(endpoint, config, tls, sendsList: parameters.maxBatchSize > 1, context.services),
-        customFields: try CustomLogFields(instance), context: context)
+        customFields: try CustomLogFields(instance, context.services), context: context)
     }
 
     /// Instances that agree in these share a queue, also one that follows another in a later configuration.
@@ -172,6 +172,8 @@ struct HTTPLogExecutor: PluginExecutor {
   let delivery: LogDelivery
   let customFields: CustomLogFields
   let context: PluginCompileContext
+
+  func prepare(on loop: LoopServices) throws(PluginCompileError) { try customFields.prepare(on: loop) }
 
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
     let logger = self.context.logger

@@ -31,6 +31,9 @@ final class LogQueue {
   private var logger: Logger
   private var entries = LogEntries()
   private var state = State.idle
+  /// Number of the last sending that was planned. One that was planned before it no longer counts: a timer that is
+  /// cancelled may be about to fire.
+  private var plan = 0
   private var batch: Batch?
   /// Entries under way for themselves alone.
   private var concurrentCount = 0
@@ -106,14 +109,25 @@ final class LogQueue {
       sendSoon()
       return
     }
-    state = .collecting(schedule(in: parameters.maxCoalescingDelay) { $0.send() })
+    state = .collecting(planSending(in: parameters.maxCoalescingDelay))
   }
 
   /// In a turn of the loop of its own, so that the request that logs has nothing to do with it.
   private func sendSoon() {
     state = .due
+    plan += 1
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    eventLoop.execute { bound.value.send() }
+    eventLoop.execute { [plan] in bound.value.send(ifPlanned: plan) }
+  }
+
+  private func planSending(in delay: TimeAmount) -> Scheduled<Void> {
+    plan += 1
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    return eventLoop.scheduleTask(in: delay) { [plan] in bound.value.send(ifPlanned: plan) }
+  }
+
+  private func send(ifPlanned number: Int) {
+    if number == plan { send() }
   }
 
   private func send() {
@@ -153,7 +167,7 @@ final class LogQueue {
       batch.failures += 1
       self.batch = batch
       warning("handler could not process entries: \(reason)")
-      state = .waitingToRetry(schedule(in: parameters.retryDelay(after: batch.failures)) { $0.send() })
+      state = .waitingToRetry(planSending(in: parameters.retryDelay(after: batch.failures)))
     }
   }
 
@@ -202,8 +216,9 @@ final class LogQueue {
     case .failure(let reason):
       if eventLoop.now - begunAt <= parameters.maxRetryTime {
         warning("handler could not process entries: \(reason)")
-        _ = schedule(in: parameters.retryDelay(after: failures + 1)) {
-          $0.sendAlone(entry, failures: failures + 1, begunAt: begunAt)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: parameters.retryDelay(after: failures + 1)) {
+          bound.value.sendAlone(entry, failures: failures + 1, begunAt: begunAt)
         }
         return
       }
@@ -234,6 +249,7 @@ final class LogQueue {
   private func giveUp() {
     if case .waitingToRetry(let timer) = state { timer.cancel() }
     if case .collecting(let timer) = state { timer.cancel() }
+    plan += 1
     state = .idle
     batch = nil
     let lost = entries.dropAll() + concurrentCount
@@ -243,11 +259,6 @@ final class LogQueue {
   }
 
   // MARK: Parts
-
-  private func schedule(in delay: TimeAmount, _ action: @escaping @Sendable (LogQueue) -> Void) -> Scheduled<Void> {
-    let bound = NIOLoopBound(self, eventLoop: eventLoop)
-    return eventLoop.scheduleTask(in: delay) { action(bound.value) }
-  }
 
   private func error(_ text: String) { logger.error("[\(plugin)] \(delivery.label): \(text)") }
   private func warning(_ text: String) { logger.warning("[\(plugin)] \(delivery.label): \(text)") }

@@ -15,8 +15,8 @@ final class LogQueues {
       let eventLoop = context.driver.eventLoop
       let queues = LogQueues(on: eventLoop)
       let bound = NIOLoopBound(queues, eventLoop: eventLoop)
-      services.lifetime.atEnd { deadline in
-        eventLoop.flatSubmit { bound.value.finish(by: deadline) }
+      services.lifetime.atEnd("log queues of event loop \(context.loop.index)") { deadline in
+        try? await eventLoop.flatSubmit { bound.value.finish(by: deadline) }.get()
       }
       return queues
     }

@@ -110,7 +110,7 @@ public struct EntityValidator: Sendable {
     if let existing { addImmutableViolations(of: entity, against: existing, by: schema, to: &violations) }
     addConditionViolation(of: entity, in: definition, to: &violations)
     guard violations.isEmpty else { throw violations }
-    startLifetime(of: &entity, definition, expiry: expiry)
+    startLifetime(of: &entity, definition, expiry: expiry, created: input["created_at"])
     return definition.derivedFields?(entity) ?? entity
   }
 

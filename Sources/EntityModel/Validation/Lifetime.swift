@@ -43,13 +43,15 @@ extension EntityValidator {
     return .integer(value)
   }
 
-  /// Starts the clock of a lifetime.
-  func startLifetime(of entity: inout EntityFields, _ definition: EntityDefinition, expiry: JSONValue?) {
+  /// Starts the clock of a lifetime: now, or at the creation that a file tells.
+  func startLifetime(
+    of entity: inout EntityFields, _ definition: EntityDefinition, expiry: JSONValue?, created: JSONValue? = nil
+  ) {
     guard definition.expires else { return }
     if let expiry {
       entity["ttl"] = expiry
     } else if let seconds = entity["ttl"]?.integer {
-      let start = acceptsExpiryTimes ? entity["created_at"]?.double ?? now() : now()
+      let start = acceptsExpiryTimes ? created?.double ?? now() : now()
       let end = (start + Double(seconds)).rounded(.up)
       entity["ttl"] = seconds > 0 ? Int64(exactly: end).map(JSONValue.integer) ?? .null : .null
     }

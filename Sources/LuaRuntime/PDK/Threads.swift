@@ -120,7 +120,7 @@ extension LuaHost {
     raw.pointee.suspended = false
     let thread = try thread(number)
     var isInside = true
-    wait.begin(context, eventLoop) { [unowned self] results in
+    wait.begin(context, eventLoop) { [self] results in
       guard isInside else { return goOn(thread, results) }
       later(thread, results, on: eventLoop)
     }

@@ -1,6 +1,8 @@
 extension LuaPreludeText {
   /// Text of the runtime's Lua code: spans, and functions that are not available here.
   static let tracing = #"""
+    local run_retry
+    do
     -- Spans. What they keep is plain data, so that a function of a log phase can send it on.
     local function nanoseconds() return strict["ngx.now"]() * 1e9 end
 
@@ -194,7 +196,7 @@ extension LuaPreludeText {
       local function certificates_of(value)
         if type(value) ~= "table" then return nil end
         local certificates = value.__certificates
-        if type(certificates) == "function" then certificates = certificates() end
+        if type(certificates) == "function" then certificates = certificates(value) end
         if type(certificates) == "table" then return certificates end
       end
       return {
@@ -202,7 +204,7 @@ extension LuaPreludeText {
           local certificates = certificates_of(chain)
           if not certificates then raise("chain must be a parsed cdata object") end
           local text = type(key) == "table" and key.__private_pem
-          if type(text) == "function" then text = text() end
+          if type(text) == "function" then text = text(key) end
           if type(text) ~= "string" then raise("key must be a parsed cdata object") end
           return internal["service.tls_cert_key"](certificates, text)
         end,
@@ -219,9 +221,10 @@ extension LuaPreludeText {
         end,
       }
     end
-    local function run_retry()
+    function run_retry()
       local callback = request_table("retry").callback
       if callback then callback() end
+    end
     end
 
     """#

@@ -122,11 +122,14 @@ public struct SnapshotCompiler: Sendable {
           throw PluginCompileError(plugin: definition.name, reason: "condition: \(error)")
         }
       }
+      // A clone speaks under its own name.
+      var context = compileContext
+      context.logger[metadataKey: "plugin"] = .string(definition.name)
       func names(_ relation: String) -> [String] {
         entity["ordering"]?[relation]?["access"]?.array?.compactMap(\.string) ?? []
       }
       return CompiledPlugin(
-        instance: instance, executor: try definition.implementation.makeExecutor(for: instance, in: compileContext),
+        instance: instance, executor: try definition.implementation.makeExecutor(for: instance, in: context),
         condition: condition,
         runsBefore: names("before"), runsAfter: names("after"))
     }

@@ -80,6 +80,7 @@ extension EntityStore {
       try intake.check(key, of: kind)
       guard let row = try transaction.row(key, of: kind), let id = row["id"]?.string else { return false }
       try requireUnused(row, of: kind, in: transaction)
+      try requireUntrusted(id, kind, in: transaction)
       for referrer in EntityCatalogue.referrers(to: kind.name) where referrer.onDelete == .restrict {
         if try transaction.count(where: [referrer.field: id], of: referrer.definition) > 0 {
           throw .referencedBy(referrer.definition.name, collection: kind.name)

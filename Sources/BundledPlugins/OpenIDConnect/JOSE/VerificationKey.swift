@@ -117,6 +117,12 @@ struct SharedSecret: Sendable {
     key = SymmetricKey(data: Array(text.utf8))
   }
 
+  /// Nil for an empty secret.
+  init?(bytes: [UInt8]) {
+    guard !bytes.isEmpty else { return nil }
+    key = SymmetricKey(data: bytes)
+  }
+
   func isValid(_ signature: [UInt8], over bytes: [UInt8], by algorithm: SignatureAlgorithm) -> Bool {
     switch algorithm {
     case .hs256: HMAC<SHA256>.isValidAuthenticationCode(signature, authenticating: bytes, using: key)
