@@ -3,7 +3,7 @@
 SWIFT ?= swift
 CONFIGURATION ?= release
 
-.PHONY: help quickstart demo test bench build dependencies docs format lint clean
+.PHONY: help quickstart demo test bench bench-scale bench-instructions build dependencies docs format lint clean
 
 help:
 	@echo 'make quickstart  build, start a control plane and a data plane, print what to try'
@@ -28,6 +28,12 @@ demo: build
 
 bench: build
 	@Benchmarks/bench --program .build/$(CONFIGURATION)/sluice --write $(ARGUMENTS)
+
+bench-scale: build
+	@Benchmarks/scale --program .build/$(CONFIGURATION)/sluice --write $(ARGUMENTS)
+
+bench-instructions: build
+	@Benchmarks/instructions --program .build/$(CONFIGURATION)/sluice $(ARGUMENTS)
 
 test: dependencies
 	scripts/test

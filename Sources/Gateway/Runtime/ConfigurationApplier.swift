@@ -14,6 +14,9 @@ actor ConfigurationApplier {
 
   /// Hash of the configuration that runs, zeros for none.
   private(set) var runningHash = ConfigSnapshot.emptyHash
+  /// What runs on every loop; nil before the first configuration.
+  private var running: RuntimeSnapshot?
+  private var streamedPlugins = StreamedDefinitions()
 
   init(registryBuilder: PluginRegistryBuilder, proxy: ProxyServer, services: PluginServices, logger: Logger) {
     self.registryBuilder = registryBuilder
@@ -29,10 +32,11 @@ actor ConfigurationApplier {
     let clock = ContinuousClock()
     let start = clock.now
     do {
-      let registry = try registryBuilder.registry(for: snapshot)
+      let registry = try registryBuilder.registry(for: snapshot, remembering: &streamedPlugins)
       let compiled = try SnapshotCompiler(registry: registry, logger: logger, services: services).compile(
-        snapshot)
+        snapshot, reusing: running)
       try await proxy.swap(to: compiled)
+      running = compiled
     } catch {
       throw GatewayError("\(error)")
     }

@@ -4,7 +4,7 @@ extension EntityStore {
   public func insert(_ input: EntityFields, into kind: EntityDefinition) async throws(EntityError) -> EntityFields {
     try requireAvailable(kind)
     await inspectAhead(input, nil, kind)
-    return try await write(kind) { [self] transaction throws(EntityError) in
+    return try await write { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
       let resolved = try transaction.resolvingReferences(in: input, of: kind)
       let row = try attempt { () throws(SchemaViolations) in try intake.inserting(resolved, of: kind) }
@@ -17,7 +17,7 @@ extension EntityStore {
   ) async throws(EntityError) -> EntityFields {
     try requireAvailable(kind)
     await inspectAhead(changes, key, kind)
-    return try await write(kind) { [self] transaction throws(EntityError) in
+    return try await write { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
       try intake.check(key, of: kind)
       guard let current = try transaction.row(key, of: kind) else { throw key.notFoundError(in: kind) }
@@ -35,7 +35,7 @@ extension EntityStore {
   ) async throws(EntityError) -> EntityFields {
     try requireAvailable(kind)
     await inspectAhead(input, key, kind)
-    return try await write(kind) { [self] transaction throws(EntityError) in
+    return try await write { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
       try intake.check(key, of: kind)
       let current = try transaction.row(key, of: kind)
@@ -62,10 +62,10 @@ extension EntityStore {
 
   public func delete(_ key: EntityKey, from kind: EntityDefinition) async throws(EntityError) {
     guard rules.allows(kind) else { return }
-    let isDeleted = try await backend.write { [self] transaction throws(EntityError) in
+    try await write { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
       try intake.check(key, of: kind)
-      guard let row = try transaction.row(key, of: kind), let id = row["id"]?.string else { return false }
+      guard let row = try transaction.row(key, of: kind), let id = row["id"]?.string else { return }
       try requireUnused(row, of: kind, in: transaction)
       for referrer in EntityCatalogue.referrers(to: kind.name) where referrer.onDelete == .restrict {
         if try transaction.count(where: [referrer.field: id], of: referrer.definition) > 0 {
@@ -74,20 +74,23 @@ extension EntityStore {
       }
       try transaction.delete(id: id, from: kind)
       try advanceRevisions(for: kind, in: transaction)
-      return true
     }
-    if isDeleted, kind.isExported { changes.publish() }
   }
 
   // MARK: Parts
 
   /// One transaction, and after it the news.
   private func write<Result: Sendable>(
-    _ kind: EntityDefinition,
     _ body: @escaping @Sendable (any StorageTransaction) throws(EntityError) -> Result
   ) async throws(EntityError) -> Result {
-    let result = try await backend.write(body)
-    if kind.isExported { changes.publish() }
+    let keeper = keeper
+    let (result, change) = try await backend.write { transaction throws(EntityError) in
+      let recorder = try ChangeRecorder(transaction)
+      let result = try body(recorder)
+      return (result, try recorder.change())
+    }
+    keeper.note(change)
+    if change.after > change.before { changes.publish() }
     return result
   }
 
