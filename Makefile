@@ -3,13 +3,14 @@
 SWIFT ?= swift
 CONFIGURATION ?= release
 
-.PHONY: help quickstart demo test bench bench-scale bench-instructions build dependencies docs format lint clean
+.PHONY: help quickstart demo test bench bench-scale bench-instructions fuzz build dependencies docs format lint clean
 
 help:
 	@echo 'make quickstart  build, start a control plane and a data plane, print what to try'
 	@echo 'make demo        run the guide against such a pair on free ports and compare every answer'
 	@echo 'make test        build and run all tests'
 	@echo 'make bench       compare with nginx, HAProxy and Envoy in one run (about 20 minutes; ARGUMENTS=--only=plain,lua for less)'
+	@echo 'make fuzz        run the fuzzers, an hour each (TARGET=name SECONDS=n for less)'
 	@echo 'make build       build the program (.build/$(CONFIGURATION)/sluice)'
 	@echo 'make docs        write the generated references under docs/'
 	@echo 'make format      format the sources; make lint only says what would change'
@@ -34,6 +35,9 @@ bench-scale: build
 
 bench-instructions: build
 	@Benchmarks/instructions --program .build/$(CONFIGURATION)/sluice $(ARGUMENTS)
+
+fuzz: dependencies
+	@scripts/fuzz $(if $(TARGET),$(TARGET),"handler schema pdk condition http") $(or $(SECONDS),3600)
 
 test: dependencies
 	scripts/test

@@ -28,12 +28,16 @@ let package = Package(
     .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
   ],
   targets: [
-    // Layer 0: C libraries, and the Swift face of RE2.
+    // Layer 0: C libraries, and the Swift faces of RE2, zlib and jq.
     .systemLibrary(name: "CLuaJIT", pkgConfig: "luajit", providers: [.apt(["libluajit2-5.1-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLuaBridge", dependencies: ["CLuaJIT"], linkerSettings: [.linkedLibrary("pcre2-8")]),
+    .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto")]),
     .target(name: "CRegex", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "Patterns", dependencies: ["CRegex"], swiftSettings: settings),
+    .target(name: "Zlib", dependencies: ["CZlib"], swiftSettings: settings),
+    .target(name: "CJQ", linkerSettings: [.linkedLibrary("jq"), .linkedLibrary("onig")]),
+    .target(name: "JQ", dependencies: ["CJQ"], swiftSettings: settings),
 
     // Layer 1: pure values.
     .target(name: "Expressions", dependencies: ["Patterns"], swiftSettings: settings),
@@ -74,9 +78,11 @@ let package = Package(
     .target(
       name: "LuaRuntime",
       dependencies: [
-        "CLuaJIT", "CLuaBridge", "PluginKit", "EntityModel",
+        "CLuaJIT", "CLuaBridge", "CCrypto", "CZlib", "PluginKit", "EntityModel",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
       ],
@@ -84,7 +90,7 @@ let package = Package(
     .target(
       name: "BundledPlugins",
       dependencies: [
-        "PluginKit", "EntityModel", "Expressions",
+        "PluginKit", "EntityModel", "Expressions", "CLuaBridge", "JQ", "Patterns", "Zlib",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -110,13 +116,14 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: settings),
     .target(
       name: "Clustering",
       dependencies: [
-        "EntityModel", "Storage", "CZlib",
+        "EntityModel", "Storage", "Zlib",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -169,9 +176,11 @@ let package = Package(
         "EntityModel",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       path: "Tests/GatewayTesting", swiftSettings: settings),
     .testTarget(name: "PatternsTests", dependencies: ["Patterns"], swiftSettings: settings),
+    .testTarget(name: "JQTests", dependencies: ["JQ"], swiftSettings: settings),
     .testTarget(name: "ExpressionsTests", dependencies: ["Expressions"], swiftSettings: settings),
     .testTarget(name: "EntityModelTests", dependencies: ["EntityModel"], swiftSettings: settings),
     .testTarget(name: "RoutingTests", dependencies: ["Routing"], swiftSettings: settings),
@@ -186,19 +195,23 @@ let package = Package(
     .testTarget(
       name: "BundledPluginsTests",
       dependencies: [
-        "BundledPlugins", "Outbound", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
-        .product(name: "NIOPosix", package: "swift-nio"),
+        "BundledPlugins", "LuaRuntime", "Outbound", "Zlib", "GatewayTesting",
+        .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: settings),
     .testTarget(
       name: "ProxyTests",
-      dependencies: ["Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio")],
+      dependencies: [
+        "Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "OutboundTests",
       dependencies: ["Outbound", "GatewayTesting", .product(name: "NIOPosix", package: "swift-nio")],
       swiftSettings: settings),
-    .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "GatewayTesting"], swiftSettings: settings),
+    .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "Zlib", "GatewayTesting"], swiftSettings: settings),
     .testTarget(
       name: "AdminAPITests",
       dependencies: [
@@ -210,3 +223,13 @@ let package = Package(
   ],
   cxxLanguageStandard: .cxx17
 )
+
+// `make fuzz` builds the parts that read hostile text with the instrumentation of libFuzzer: see Fuzzing/.
+if Context.environment["SLUICE_FUZZING"] != nil {
+  let fuzzed = ["LuaRuntime", "CLuaBridge", "Expressions", "EntityModel", "PluginKit", "Proxy"]
+  package.products.append(.library(name: "SluiceParts", targets: fuzzed))
+  for target in package.targets where fuzzed.contains(target.name) {
+    target.cSettings = [.unsafeFlags(["-fsanitize=fuzzer-no-link,address", "-O1", "-g"])]
+    target.swiftSettings = settings + [.unsafeFlags(["-sanitize=fuzzer,address", "-O"])]
+  }
+}

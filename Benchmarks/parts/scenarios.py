@@ -114,6 +114,21 @@ def beside_plain(label, ours):
     return start
 
 
+NO_QUOTAS = {
+    f"SLUICE_LUA_QUOTA_{name}": "0"
+    for name in ("CPU_TIME", "LOAD_TIME", "PLUGIN_MEMORY", "REQUEST_MEMORY", "COROUTINES", "PATTERN_STEPS")}
+
+
+def with_quotas(bench):
+    """A streamed plugin with the limits of Lua plugins, without them, and trusted, beside the route without it."""
+    ours = lambda: streamed(bench.upstream.port, "header-copy", HEADER_COPY)
+    yield lambda: bench.sluice("Sluice", configuration(bench.upstream.port))
+    yield lambda: bench.sluice("Sluice with a streamed plugin", ours())
+    yield lambda: bench.sluice("Sluice with a streamed plugin without limits", ours(), settings=NO_QUOTAS)
+    yield lambda: bench.sluice(
+        "Sluice with a trusted plugin", ours(), settings={"SLUICE_LUA_QUOTA_OVERRIDES": "header-copy trusted"})
+
+
 def with_routes(bench):
     for count in (10, 1_000, 100_000):
         yield lambda count=count: bench.sluice(f"Sluice with {count:,} routes", configurations.with_routes(bench.upstream.port, count))
@@ -147,6 +162,10 @@ def all_scenarios(folder):
         Scenario("lua", "streamed plugin: read a header, set a header",
                  pair(lambda u: streamed(u, "header-copy", HEADER_COPY), NGINX_HEADER_COPY), USER_AGENT,
                  [("Sluice", "nginx with Lua", 0.85)], rate=True, allocations=True),
+        Scenario("lua-quotas", "streamed plugin with and without the limits of Lua plugins", with_quotas, USER_AGENT,
+                 [("Sluice with a streamed plugin", "Sluice", None),
+                  ("Sluice with a streamed plugin", "Sluice with a streamed plugin without limits", None),
+                  ("Sluice with a trusted plugin", "Sluice with a streamed plugin", None)]),
         Scenario("lua-body", "streamed plugin with body_filter, 100 kB",
                  pair(lambda u: streamed(u, "body-count", BODY_COUNT), NGINX_BODY_COUNT), ["--path", "/100k"],
                  [("Sluice", "nginx with Lua", None)]),

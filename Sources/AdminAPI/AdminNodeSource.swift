@@ -12,6 +12,12 @@ public protocol AdminNodeSource: Sendable {
 
   var statistics: NodeStatistics { get async }
 
+  /// Names of the plugins that the operator trusts: they run without a limit of CPU time.
+  var trustedPlugins: Set<String> { get async }
+
+  /// What Lua plugins have come to.
+  var luaMetrics: [NodeMetric] { get async }
+
   /// Whether the database answers; nil on a node without one.
   var isDatabaseReachable: Bool? { get async }
 
@@ -45,6 +51,11 @@ public protocol AdminNodeSource: Sendable {
   /// - Parameter timeout: seconds after which the configured level holds again; nil or 0 for never.
   /// - Throws: 400 for a level that does not exist.
   func setLogLevel(_ level: String, timeout: Int?) async throws(AdminRefusal)
+}
+
+extension AdminNodeSource {
+  public var trustedPlugins: Set<String> { [] }
+  public var luaMetrics: [NodeMetric] { [] }
 }
 
 /// What of a node does not change while its process runs.

@@ -7,8 +7,24 @@ public enum BundledPlugins {
   public static let version = "3.15.0"
 
   public static let all: [PluginDefinition] = [
-    CorrelationID.definition, IPRestriction.definition, RequestTermination.definition, RequestTransformer.definition,
-    RequestTransformer.advancedDefinition, ResponseTransformer.definition, ResponseTransformer.advancedDefinition,
-    KeyAuth.definition, ACL.definition, RouteByHeader.definition, FileLog.definition,
+    ACL.definition,
+    BotDetection.definition,
+    CORS.definition,
+    CorrelationID.definition,
+    Datakit.definition,
+    FileLog.definition,
+    HTTPLog.definition,
+    IPRestriction.definition,
+    KeyAuth.definition,
+    OPA.definition,
+    OpenIDConnect.definition,
+    RequestSizeLimiting.definition,
+    RequestTermination.definition,
+    RequestTransformer.definition,
+    RequestTransformer.advancedDefinition,
+    ResponseTransformer.definition,
+    ResponseTransformer.advancedDefinition,
+    RouteByHeader.definition,
+    TCPLog.definition,
   ]
 }

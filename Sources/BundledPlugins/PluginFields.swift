@@ -11,6 +11,11 @@ enum PluginFields {
     protocols(httpNames + ["ws", "wss"], default: httpNames + ["ws", "wss"])
   }
 
+  /// A plugin for HTTP that may be bound to WebSocket.
+  static var protocolsHTTPAndWebSocketByChoice: FieldSchema {
+    protocols(httpNames + ["ws", "wss"], default: httpNames)
+  }
+
   /// A plugin that instances may bind to any protocol.
   static func protocolsAny(default names: [JSONValue] = httpNames) -> FieldSchema {
     protocols(CommonFields.coreProtocols, default: names)
@@ -39,6 +44,23 @@ enum PluginFields {
   /// A switch that always has a value.
   static func flag(_ value: Bool, _ description: String) -> FieldSchema {
     FieldSchema.boolean.asRequired().defaulting(to: .bool(value)).described(description)
+  }
+
+  /// A time in milliseconds, which may have a fraction.
+  static func milliseconds(_ value: Int64, _ description: String) -> FieldSchema {
+    FieldSchema.number.defaulting(to: .integer(value)).checked(
+      by: .custom("time") { value in
+        guard let time = value.double, !(0...maximumMilliseconds).contains(time) else { return nil }
+        return "value should be between 0 and \(Int64(maximumMilliseconds))"
+      }
+    ).described(description)
+  }
+
+  private static let maximumMilliseconds = 2_147_483_646.0
+
+  /// Whether the certificate of a server is verified.
+  static func sslVerify(_ description: String) -> FieldSchema {
+    FieldSchema.boolean.asRequired().defaulting(to: true).described(description)
   }
 
   /// Further fields of log entries, each by a chunk of Lua that returns its value.

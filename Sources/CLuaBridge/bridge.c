@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "internal.h"
 
@@ -11,29 +12,84 @@
 // A block may take this part of the memory, and 1 MiB in any case.
 #define BLOCK_SHARE 4
 #define SMALL_BLOCK (1u << 20)
+// Bytes that an aborted run may leave to the collector's own time.
+#define COLLECTED_AT_ONCE (1 << 20)
 // Nodes for argument tables that stay after a run.
 #define NODES_KEPT 65536u
 
 // MARK: Memory
 
+// In front of every block of the state: the account that it belongs to. LuaJIT wants blocks on multiples of 8 bytes.
+typedef struct block {
+  uint64_t account;
+} block;
+
+// Takes bytes off the account of a block that is freed, moved or made smaller.
+static void credit(slu_host *host, uint64_t account, size_t size) {
+  host->memory_used -= size;
+  host->accounts[account].used -= size;
+  if (account == host->account) host->run_memory -= (int64_t)size;
+}
+
+// Whether the running account may have so many more bytes; a quota that does not allow it ends the run.
+static bool may_grow(slu_host *host, size_t size) {
+  if (host->depth == 0) return true;
+  const slu_account *account = &host->accounts[host->account];
+  if (account->quota.request_memory != 0 && host->run_memory + (int64_t)size > (int64_t)account->quota.request_memory) {
+    slu_abort(host, SLU_ABORT_REQUEST_MEMORY);
+    return false;
+  }
+  if (account->quota.plugin_memory != 0 && account->used + size > account->quota.plugin_memory) {
+    slu_abort(host, SLU_ABORT_PLUGIN_MEMORY);
+    return false;
+  }
+  return true;
+}
+
 static void *allocate(void *context, void *memory, size_t old_size, size_t new_size) {
   slu_host *host = context;
+  block *old = memory == NULL ? NULL : (block *)memory - 1;
+  if (old == NULL) old_size = 0;
   if (new_size == 0) {
-    host->memory_used -= old_size;
-    free(memory);
+    if (old == NULL) return NULL;
+    credit(host, old->account, old_size);
+    free(old);
     return NULL;
   }
+  uint64_t owner = old == NULL ? host->account : old->account;
   if (new_size > old_size) {
     if (host->memory_used + (new_size - old_size) > host->memory_limit) return NULL;
     // One huge string keeps the processor longer than any check could allow.
     if (new_size > host->memory_limit / BLOCK_SHARE && new_size > SMALL_BLOCK) return NULL;
+    if (!may_grow(host, new_size - (owner == host->account ? old_size : 0))) return NULL;
   }
-  void *result = realloc(memory, new_size);
+  block *result = realloc(old, sizeof *result + new_size);
   if (result == NULL) return NULL;
+  if (old != NULL) credit(host, owner, old_size);
+  // Who makes a block larger pays for all of it.
+  if (new_size > old_size) owner = host->account;
+  result->account = owner;
   host->memory_used += new_size;
-  host->memory_used -= old_size;
-  return result;
+  host->accounts[owner].used += new_size;
+  if (owner == host->account) host->run_memory += (int64_t)new_size;
+  return result + 1;
 }
+
+static uint32_t find_account(slu_host *host) {
+  for (uint32_t index = 1; index < host->account_count; index++) {
+    if (!host->accounts[index].is_open && host->accounts[index].used == 0) return index;
+  }
+  host->accounts = slu_grow(host->accounts, (host->account_count + 1) * sizeof *host->accounts);
+  return host->account_count++;
+}
+
+uint32_t slu_host_open_account(slu_host *host, const slu_quota *quota) {
+  uint32_t index = find_account(host);
+  host->accounts[index] = (slu_account){.is_open = true, .quota = *quota};
+  return index;
+}
+
+void slu_host_close_account(slu_host *host, uint32_t account) { host->accounts[account].is_open = false; }
 
 static void set_error(slu_host *host, const char *message, size_t length) {
   if (length > MESSAGE_LIMIT) length = MESSAGE_LIMIT;
@@ -93,6 +149,18 @@ static bool find_caller(lua_State *L, lua_Debug *record) {
     if (record->currentline > 0 && !is_prelude(record)) return true;
   }
   return false;
+}
+
+void slu_note_place(lua_State *L, slu_host *host) {
+  lua_Debug record;
+  if (host->abort_line != 0) return;
+  for (int level = 0; level < 16 && lua_getstack(L, level, &record); level++) {
+    lua_getinfo(L, "Sl", &record);
+    if (record.currentline <= 0 || is_prelude(&record)) continue;
+    host->abort_line = record.currentline;
+    snprintf(host->abort_source, sizeof host->abort_source, "%s", record.short_src);
+    return;
+  }
 }
 
 int slu_raise(lua_State *L) {
@@ -156,14 +224,19 @@ static void read_argument(lua_State *L, int index, const slu_function *function,
       value->bytes = lua_tolstring(L, index, &value->length);
       return;
     case LUA_TTABLE:
-      if (function->wants & ((uint32_t)SLU_WANTS_JSON_ARGUMENT << (index - 1))) {
+      if (index <= 8 && function->wants & ((uint32_t)SLU_WANTS_JSON_ARGUMENT << (index - 1))) {
         value->kind = SLU_STRING;
         value->flags = SLU_FLAG_JSON;
-        value->bytes = slu_json_encode(L, index, &value->length);
+        // The text takes the table's place, so that Lua owns it; another argument may be encoded after it.
+        const char *text = slu_json_encode(L, index, &value->length);
+        lua_pushlstring(L, text, value->length);
+        lua_replace(L, index);
+        value->bytes = lua_tolstring(L, index, &value->length);
         return;
       }
       value->kind = SLU_TABLE;
       value->count = 0;
+      value->offset = SLU_NO_TREE;
       value->bytes = "table";
       value->length = 5;
       if (function->wants & SLU_WANTS_TABLES) {
@@ -191,8 +264,7 @@ static void read_argument(lua_State *L, int index, const slu_function *function,
 static int leave(lua_State *L, slu_host *host) {
   host->exiting = true;
   if (L == host->running.state && lua_isyieldable(L)) return lua_yield(L, 0);
-  host->abort = SLU_ABORT_EXIT;
-  lua_sethook(L, slu_abort_hook, LUA_MASKCOUNT, 1);
+  slu_abort(host, SLU_ABORT_EXIT);
   return luaL_error(L, "phase ended");
 }
 
@@ -323,6 +395,12 @@ static int native_array_metatable(lua_State *L) {
   return 1;
 }
 
+// Keeps the compiler away from the function at the top of the stack and from those inside of it: machine code of a
+// loop could not be stopped.
+static void leave_uncompiled(lua_State *L, const slu_host *host) {
+  if (host->compiler) luaJIT_setmode(L, -1, LUAJIT_MODE_ALLFUNC | LUAJIT_MODE_OFF);
+}
+
 // compile(text, name, environment): text chunks only.
 static int native_compile(lua_State *L) {
   size_t length;
@@ -333,6 +411,7 @@ static int native_compile(lua_State *L) {
     lua_insert(L, -2);
     return 2;
   }
+  leave_uncompiled(L, host_of(L));
   if (lua_istable(L, 3)) {
     lua_pushvalue(L, 3);
     lua_setfenv(L, -2);
@@ -362,7 +441,15 @@ static const luaL_Reg natives[] = {
 // The check of C code that Lua calls: the signal that ends a run may have come meanwhile.
 static void check_run(lua_State *L, slu_guard *guard) {
   slu_host *host = (slu_host *)guard;
-  if (*(volatile int32_t *)&host->abort != SLU_ABORT_NONE) luaL_error(L, "execution aborted");
+  if (*(volatile int32_t *)&host->abort == SLU_ABORT_NONE) return;
+  slu_note_place(L, host);
+  luaL_error(L, "execution aborted");
+}
+
+static void exceed_coroutines(lua_State *L, slu_guard *guard) {
+  slu_host *host = (slu_host *)guard;
+  slu_note_place(L, host);
+  slu_abort(host, SLU_ABORT_COROUTINES);
 }
 
 static int open_state(lua_State *L) {
@@ -372,25 +459,31 @@ static int open_state(lua_State *L) {
   return 0;
 }
 
-slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit, uint64_t cpu_limit_nanoseconds,
+slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit, const slu_quota *quota,
                        bool compiler) {
   slu_host *host = calloc(1, sizeof *host);
   if (host == NULL) return NULL;
+  host->accounts = slu_grow(NULL, sizeof *host->accounts);
+  host->account_count = 1;
+  host->accounts[0] = (slu_account){.is_open = true, .quota = *quota};
+  host->compiler = compiler;
   host->context = context;
   host->callback = callback;
   host->memory_limit = memory_limit;
-  host->cpu_limit_nanoseconds = cpu_limit_nanoseconds;
   host->guard.check = check_run;
+  host->guard.exceed = exceed_coroutines;
   host->request_reference = LUA_NOREF;
   host->running.reference = LUA_NOREF;
   host->phase_name = "init_worker";
   host->state = lua_newstate(allocate, host);
   if (host->state == NULL) {
+    free(host->accounts);
     free(host);
     return NULL;
   }
   if (!protect(host, open_state, host)) {
     lua_close(host->state);
+    free(host->accounts);
     free(host->error_message);
     free(host->error_traceback);
     free(host);
@@ -411,6 +504,7 @@ void slu_host_free(slu_host *host) {
     free(host->functions[index].phase_names);
   }
   free(host->functions);
+  free(host->accounts);
   free(host->pool);
   free(host->call.arguments);
   free(host->call.nodes);
@@ -462,11 +556,14 @@ typedef struct operation {
   const char *second;
   int32_t reference;
   int32_t result;
+  bool is_trusted;
 } operation;
 
 static int run_trusted(lua_State *L) {
   operation *op = lua_touserdata(L, 1);
   if (luaL_loadbufferx(L, op->text, op->length, op->name, "t") != 0) return lua_error(L);
+  // Loops of the runtime's own code go over what plugins give them.
+  leave_uncompiled(L, op->host);
   lua_getfield(L, LUA_REGISTRYINDEX, "sluice.functions");
   lua_getfield(L, LUA_REGISTRYINDEX, "sluice.natives");
   lua_call(L, 2, 1);
@@ -500,15 +597,17 @@ int32_t slu_host_call_member(slu_host *host, int32_t table, const char *member, 
 static int load_chunk(lua_State *L) {
   operation *op = lua_touserdata(L, 1);
   if (luaL_loadbufferx(L, op->text, op->length, op->name, "t") != 0) return lua_error(L);
+  if (!op->is_trusted) leave_uncompiled(L, op->host);
   lua_rawgeti(L, LUA_REGISTRYINDEX, op->reference);
   lua_setfenv(L, -2);
   op->result = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
 }
 
-int32_t slu_host_load(slu_host *host, int32_t environment, const char *name, const char *text, size_t length) {
+int32_t slu_host_load(slu_host *host, int32_t environment, const char *name, const char *text, size_t length,
+                      bool is_trusted) {
   operation op = {.host = host, .reference = environment, .name = name, .text = text, .length = length,
-                  .result = LUA_NOREF};
+                  .result = LUA_NOREF, .is_trusted = is_trusted};
   return protect(host, load_chunk, &op) ? op.result : LUA_NOREF;
 }
 
@@ -612,9 +711,12 @@ static int make_thread(lua_State *L) {
 static bool take_thread(slu_host *host, slu_thread *thread) {
   if (host->pool_count > 0) {
     *thread = host->pool[--host->pool_count];
+    thread->coroutines = 0;
+    thread->spent_nanoseconds = 0;
+    thread->memory = 0;
     return true;
   }
-  thread->state = NULL;
+  *thread = (slu_thread){.state = NULL};
   return protect(host, make_thread, thread);
 }
 
@@ -635,27 +737,52 @@ static int make_traceback(lua_State *L) {
   return 0;
 }
 
-static int32_t fail(slu_host *host, slu_thread thread, bool was_killed) {
+static void write_size(char *text, size_t capacity, size_t bytes) {
+  bool is_whole = bytes % (1u << 20) == 0;
+  snprintf(text, capacity, "%zu %s", is_whole ? bytes >> 20 : bytes >> 10, is_whole ? "MiB" : "KiB");
+}
+
+// The sentence of a limit that the run has gone beyond.
+static void set_limit_error(slu_host *host, int32_t reason) {
+  const slu_quota *quota = &host->accounts[host->account].quota;
+  char text[256], size[32];
+  int length = host->abort_line == 0
+                   ? 0
+                   : snprintf(text, sizeof text, "%s:%d: ", host->abort_source, (int)host->abort_line);
+  char *end = text + length;
+  size_t room = sizeof text - (size_t)length;
+  switch (reason) {
+    case SLU_ABORT_CPU:
+      snprintf(end, room, "CPU time limit of %llu ms exceeded",
+               (unsigned long long)((host->is_loading ? quota->load_nanoseconds : quota->cpu_nanoseconds) / 1000000u));
+      break;
+    case SLU_ABORT_COROUTINES:
+      snprintf(end, room, "limit of %u coroutines exceeded", (unsigned)quota->coroutines);
+      break;
+    case SLU_ABORT_REQUEST_MEMORY:
+      write_size(size, sizeof size, quota->request_memory);
+      snprintf(end, room, "memory limit of %s per request exceeded", size);
+      break;
+    default:
+      write_size(size, sizeof size, quota->plugin_memory);
+      snprintf(end, room, "memory limit of %s per plugin exceeded", size);
+  }
+  set_error(host, text, strlen(text));
+}
+
+static int32_t fail(slu_host *host, slu_thread thread, int32_t reason) {
   set_traceback(host, NULL, 0);
-  if (was_killed) {
-    char text[160];
-    size_t length;
-    const char *position = lua_gettop(thread.state) > 0 && lua_type(thread.state, -1) == LUA_TSTRING
-                               ? lua_tolstring(thread.state, -1, &length)
-                               : "";
-    const char *end = strstr(position, ": execution aborted");
-    int count = end == NULL ? 0 : (int)(end - position);
-    if (count > 80) count = 0;
-    snprintf(text, sizeof text, "%.*s%sCPU time limit of %llu ms exceeded", count, position, count ? ": " : "",
-             (unsigned long long)(host->cpu_limit_nanoseconds / 1000000u));
-    set_error(host, text, strlen(text));
+  host->failure = reason;
+  if (reason != SLU_ABORT_NONE && reason != SLU_ABORT_STATE_MEMORY) {
+    set_limit_error(host, reason);
   } else if (lua_gettop(thread.state) > 0) {
     set_error_from(host, thread.state, -1);
   } else {
     set_error(host, "unknown error", 13);
   }
-  // The frames of the failed coroutine are still there; the message must survive a failure to walk them.
-  lua_cpcall(host->state, make_traceback, host);
+  // The frames of the failed coroutine are still there; the message must survive a failure to walk them. Of a run that
+  // was aborted the place is known, and the frames tell no lines.
+  if (reason == SLU_ABORT_NONE || reason == SLU_ABORT_STATE_MEMORY) lua_cpcall(host->state, make_traceback, host);
   lua_settop(host->state, 0);
   slu_host_release(host, thread.reference);
   return SLU_RUN_FAILED;
@@ -682,22 +809,56 @@ static void release_scratch(slu_host *host) {
   slu_json_release();
 }
 
-static int32_t run(slu_host *host, slu_thread thread, int arguments, int32_t *keep) {
+static uint64_t processor_time(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+// Sets the limits of a run, less what its phase call has used before.
+static void begin_limits(slu_host *host, const slu_thread *thread) {
+  const slu_quota *quota = &host->accounts[host->account].quota;
+  host->guard.coroutines = thread->coroutines;
+  host->guard.coroutine_limit = quota->coroutines;
+  host->guard.string_limit = quota->string_size;
+  host->guard.pattern_limit = quota->pattern_steps;
+  host->run_memory = host->request_memory + thread->memory;
+  uint64_t limit = host->is_loading ? quota->load_nanoseconds : quota->cpu_nanoseconds;
+  if (limit != 0) limit = thread->spent_nanoseconds < limit ? limit - thread->spent_nanoseconds : 1;
+  atomic_store_explicit(&host->cpu_limit_nanoseconds, limit, memory_order_relaxed);
+  host->failure = SLU_ABORT_NONE;
+  host->abort_line = 0;
+}
+
+// Collects before a run when much of what the account may hold is used: what it holds beyond that is no garbage.
+static void make_room(slu_host *host) {
+  slu_account *account = &host->accounts[host->account];
+  size_t limit = account->quota.plugin_memory;
+  if (limit == 0 || account->used < limit / 4 * 3 || account->used < account->left + limit / 8) return;
+  slu_host_collect_garbage(host);
+  account->left = account->used;
+}
+
+static int32_t run(slu_host *host, slu_thread thread, int arguments, int32_t *keep, bool is_resumed) {
   host->running = thread;
   host->suspended = false;
   host->exiting = false;
+  begin_limits(host, &thread);
   host->depth = 1;
   slu_guard_begin(&host->guard);
+  // The clock of the thread is not free: only calls that wait pay for it, from their first wait on.
+  uint64_t start = is_resumed ? processor_time() : 0;
   slu_run_begin(host);
   int status = lua_resume(thread.state, arguments);
   bool was_killed = slu_run_end(host);
+  int32_t reason = was_killed && host->abort < SLU_ABORT_CPU ? SLU_ABORT_CPU : host->abort;
   host->depth = 0;
   host->abort = SLU_ABORT_NONE;
   release_scratch(host);
 
-  if (was_killed) {
-    int32_t result = fail(host, thread, true);
-    slu_host_collect_garbage(host);
+  if (reason > SLU_ABORT_EXIT) {
+    int32_t result = fail(host, thread, reason);
+    if (host->run_memory > COLLECTED_AT_ONCE) slu_host_collect_garbage(host);
     return result;
   }
   if (host->exiting) {
@@ -717,6 +878,9 @@ static int32_t run(slu_host *host, slu_thread thread, int arguments, int32_t *ke
   if (status == LUA_YIELD) {
     if (host->suspended) {
       lua_settop(thread.state, 0);
+      if (is_resumed) host->running.spent_nanoseconds += processor_time() - start;
+      host->running.coroutines = host->guard.coroutines;
+      host->running.memory = host->run_memory - host->request_memory;
       return SLU_RUN_WAITING;
     }
     static const char message[] = "attempt to yield from outside a coroutine";
@@ -725,7 +889,7 @@ static int32_t run(slu_host *host, slu_thread thread, int arguments, int32_t *ke
     slu_host_release(host, thread.reference);
     return SLU_RUN_FAILED;
   }
-  int32_t result = fail(host, thread, false);
+  int32_t result = fail(host, thread, status == LUA_ERRMEM ? SLU_ABORT_STATE_MEMORY : SLU_ABORT_NONE);
   if (status == LUA_ERRMEM) slu_host_collect_garbage(host);
   return result;
 }
@@ -747,6 +911,7 @@ int32_t slu_host_start(slu_host *host, int32_t function, int32_t self, int32_t a
     set_error(host, reentered, sizeof reentered - 1);
     return SLU_RUN_FAILED;
   }
+  make_room(host);
   slu_thread thread;
   if (!take_thread(host, &thread)) return SLU_RUN_FAILED;
   lua_State *L = thread.state;
@@ -760,7 +925,7 @@ int32_t slu_host_start(slu_host *host, int32_t function, int32_t self, int32_t a
     lua_rawgeti(L, LUA_REGISTRYINDEX, argument);
     arguments++;
   }
-  return run(host, thread, arguments, keep);
+  return run(host, thread, arguments, keep, false);
 }
 
 int32_t slu_host_resume(slu_host *host, slu_thread thread, int32_t *keep) {
@@ -770,7 +935,7 @@ int32_t slu_host_resume(slu_host *host, slu_thread thread, int32_t *keep) {
     slu_host_release(host, thread.reference);
     return SLU_RUN_FAILED;
   }
-  return run(host, thread, op.result, keep);
+  return run(host, thread, op.result, keep, true);
 }
 
 void slu_host_abandon(slu_host *host, slu_thread thread) { slu_host_release(host, thread.reference); }

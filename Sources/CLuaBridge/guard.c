@@ -13,8 +13,8 @@
 #define CALLBACK_STACK (192u * 1024u)
 // Items that may be sorted without a look at the clock.
 #define SORT_UNCHECKED 512
-// Bytes that string.rep may make; LuaJIT's own copies byte by byte.
-#define REPEAT_LIMIT (16u << 20)
+// Bytes that string.rep may make if the guard says nothing else; LuaJIT's own copies byte by byte.
+#define REPEAT_LIMIT ((size_t)16u << 20)
 
 slu_guard *slu_guard_of(lua_State *L) {
   void *context = NULL;
@@ -101,6 +101,16 @@ static int check_callback(lua_State *L) {
   return 0;
 }
 
+static int count_coroutine(lua_State *L) {
+  slu_guard *guard = slu_guard_of(L);
+  if (guard->coroutine_limit == 0 || guard->coroutines < guard->coroutine_limit) {
+    guard->coroutines++;
+    return 0;
+  }
+  if (guard->exceed != NULL) guard->exceed(L, guard);
+  return luaL_error(L, "too many coroutines");
+}
+
 static int string_rep(lua_State *L) {
   size_t length, separator_length = 0;
   const char *text = luaL_checklstring(L, 1, &length);
@@ -111,7 +121,9 @@ static int string_rep(lua_State *L) {
     lua_pushliteral(L, "");
     return 1;
   }
-  if (count * (lua_Number)(length + separator_length) >= (lua_Number)REPEAT_LIMIT + (lua_Number)separator_length + 1) {
+  size_t limit = slu_guard_of(L)->string_limit;
+  if (limit == 0) limit = REPEAT_LIMIT;
+  if (count * (lua_Number)(length + separator_length) >= (lua_Number)limit + (lua_Number)separator_length + 1) {
     return luaL_error(L, "resulting string too large");
   }
   size_t times = (size_t)count;
@@ -137,12 +149,14 @@ static int string_rep(lua_State *L) {
 
 // Thin covers, so that errors keep the position and the name of the function that the caller used.
 static const char covers[] =
-    "local prepare_sort, check_callback = ...\n"
+    "local prepare_sort, check_callback, count_coroutine = ...\n"
     "local sort, resume, create = table.sort, coroutine.resume, coroutine.create\n"
     "local wrap = coroutine.wrap\n"
     "table.sort = function(...) return sort(prepare_sort(...)) end\n"
     "coroutine.resume = function(...) check_callback() return resume(...) end\n"
+    "coroutine.create = function(...) count_coroutine() return create(...) end\n"
     "coroutine.wrap = function(...)\n"
+    "  count_coroutine()\n"
     "  local continue = wrap(...)\n"
     "  return function(...) check_callback() return continue(...) end\n"
     "end\n";
@@ -156,5 +170,6 @@ void slu_open_guarded(lua_State *L) {
   if (luaL_loadbufferx(L, covers, sizeof covers - 1, "=[sluice]", "t") != 0) lua_error(L);
   lua_pushcfunction(L, prepare_sort);
   lua_pushcfunction(L, check_callback);
-  lua_call(L, 2, 0);
+  lua_pushcfunction(L, count_coroutine);
+  lua_call(L, 3, 0);
 }

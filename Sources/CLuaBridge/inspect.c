@@ -347,6 +347,9 @@ static int evaluate(lua_State *L) {
 static void *run(void *context) {
   inspection *self = context;
   slu_guard_begin(&self->guard);
+  self->guard.coroutine_limit = self->request->coroutine_limit;
+  self->guard.string_limit = self->request->string_limit;
+  self->guard.pattern_limit = self->request->pattern_limit;
   self->result.status = LUA_INSPECT_UNAVAILABLE;
   lua_State *L = lua_newstate(allocate, self);
   if (!L) {

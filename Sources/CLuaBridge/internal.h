@@ -1,6 +1,9 @@
 #ifndef SLU_INTERNAL_H
 #define SLU_INTERNAL_H
 
+#include <setjmp.h>
+#include <signal.h>
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <luajit.h>
@@ -44,6 +47,18 @@ void slu_run_begin(slu_host *host);
 // Returns true when the run was killed for its CPU time.
 bool slu_run_end(slu_host *host);
 void slu_abort_hook(lua_State *L, lua_Debug *record);
+// Has the run end at the next instruction, for the given reason unless there is one already. Also for signal handlers
+// and allocators.
+void slu_abort(slu_host *host, int32_t reason);
+// Notes where the plugin's code is.
+void slu_note_place(lua_State *L, slu_host *host);
+
+// Library code that knows nothing of Lua and looks at no clock, for example a search: the signal that ends the run
+// leaves it by a jump. `slu_escape_blocked` keeps it from doing so while memory is being given out.
+extern __thread sigjmp_buf *slu_escape;
+extern __thread volatile sig_atomic_t slu_escape_blocked;
+// Set when a jump was due meanwhile.
+extern __thread volatile sig_atomic_t slu_escape_pending;
 
 // Natives of the prelude for ngx.re.
 int slu_regex_compile(lua_State *L);

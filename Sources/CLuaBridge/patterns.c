@@ -17,7 +17,7 @@
 // Levels of matching inside matching, as in LuaJIT.
 #define MAXIMUM_DEPTH 200
 // Steps that one call may take, whatever time is left.
-#define STEP_LIMIT 1000000000L
+#define STEP_LIMIT 1000000000ull
 
 typedef unsigned char byte;
 
@@ -38,7 +38,7 @@ typedef struct matcher {
   int depth;
   int level;
   int fuel;
-  long spent;
+  uint64_t spent;
   capture captures[MAXIMUM_CAPTURES];
 } matcher;
 
@@ -49,7 +49,8 @@ static const char *match_here(matcher *m, const char *s, const char *p);
 static __attribute__((noinline, cold)) void refuel(matcher *m) {
   slu_check(m->L);
   m->spent += SLU_CHECK_INTERVAL;
-  if (m->spent > STEP_LIMIT) luaL_error(m->L, "pattern too complex");
+  uint64_t limit = slu_guard_of(m->L)->pattern_limit;
+  if (m->spent > (limit == 0 ? STEP_LIMIT : limit)) luaL_error(m->L, "pattern too complex");
   m->fuel = SLU_CHECK_INTERVAL;
 }
 

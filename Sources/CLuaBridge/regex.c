@@ -2,6 +2,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
@@ -14,16 +15,68 @@
 
 #define METATABLE "sluice.regex"
 
+// A block of memory that the library was given for matches; a match that is left by a jump leaves its blocks behind.
+typedef struct block {
+  struct block *previous;
+  struct block *next;
+} block;
+
 typedef struct {
   pcre2_code *code;
   pcre2_match_data *data;
+  pcre2_general_context *memory;
+  block blocks;
 } regex;
+
+static void unblock(sig_atomic_t was_blocked) {
+  slu_escape_blocked = was_blocked;
+  if (was_blocked || !slu_escape_pending) return;
+  slu_escape_pending = 0;
+  if (slu_escape != NULL) siglongjmp(*slu_escape, 1);
+}
+
+static void *give(PCRE2_SIZE size, void *context) {
+  regex *self = context;
+  sig_atomic_t was_blocked = slu_escape_blocked;
+  slu_escape_blocked = 1;
+  block *made = malloc(sizeof *made + size);
+  if (made != NULL) {
+    *made = (block){&self->blocks, self->blocks.next};
+    made->next->previous = made;
+    self->blocks.next = made;
+  }
+  unblock(was_blocked);
+  return made == NULL ? NULL : made + 1;
+}
+
+static void take_back(void *memory, void *context) {
+  (void)context;
+  if (memory == NULL) return;
+  sig_atomic_t was_blocked = slu_escape_blocked;
+  slu_escape_blocked = 1;
+  block *made = (block *)memory - 1;
+  made->previous->next = made->next;
+  made->next->previous = made->previous;
+  free(made);
+  unblock(was_blocked);
+}
+
+static void take_all_back(regex *self) {
+  self->data = NULL;
+  while (self->blocks.next != &self->blocks) take_back(self->blocks.next + 1, self);
+}
+
+static bool make_data(regex *self) {
+  if (self->data == NULL) self->data = pcre2_match_data_create_from_pattern(self->code, self->memory);
+  return self->data != NULL;
+}
 
 static int collect(lua_State *L) {
   regex *self = lua_touserdata(L, 1);
-  pcre2_match_data_free(self->data);
+  if (self->code == NULL) return 0;
+  take_all_back(self);
   pcre2_code_free(self->code);
-  self->data = NULL;
+  pcre2_general_context_free(self->memory);
   self->code = NULL;
   return 0;
 }
@@ -76,8 +129,7 @@ int slu_regex_compile(lua_State *L) {
     return 2;
   }
   regex *self = lua_newuserdata(L, sizeof *self);
-  self->code = NULL;
-  self->data = NULL;
+  *self = (regex){.blocks = {&self->blocks, &self->blocks}};
   if (luaL_newmetatable(L, METATABLE)) {
     lua_pushcfunction(L, collect);
     lua_setfield(L, -2, "__gc");
@@ -100,8 +152,14 @@ int slu_regex_compile(lua_State *L) {
     }
     return 2;
   }
-  self->data = pcre2_match_data_create_from_pattern(self->code, NULL);
-  if (self->data == NULL) return luaL_error(L, "not enough memory");
+  self->memory = pcre2_general_context_create(give, take_back, self);
+  // The context itself lies in one of the blocks that it gives out, and must outlive the others: off the list.
+  if (self->memory != NULL) {
+    block *own = self->blocks.next;
+    self->blocks = (block){&self->blocks, &self->blocks};
+    *own = (block){own, own};
+  }
+  if (self->memory == NULL || !make_data(self)) return luaL_error(L, "not enough memory");
   return 1;
 }
 
@@ -128,6 +186,26 @@ static void push_names(lua_State *L, const regex *self, int table) {
   }
 }
 
+// Searches; leaves by a jump when the run has to end, and then without match data.
+static int search(lua_State *L, regex *self, const char *subject, size_t length, size_t start,
+                  pcre2_match_context *context) {
+  const slu_host *host = (const slu_host *)slu_guard_of(L);
+  if (!make_data(self)) return PCRE2_ERROR_NOMEMORY;
+  sigjmp_buf escape;
+  if (sigsetjmp(escape, 0) != 0) {
+    slu_escape = NULL;
+    take_all_back(self);
+    return PCRE2_ERROR_NOMATCH;
+  }
+  slu_escape_pending = 0;
+  slu_escape = &escape;
+  // The signal may have come just before.
+  if (*(const volatile int32_t *)&host->abort != SLU_ABORT_NONE) siglongjmp(escape, 1);
+  int code = pcre2_match(self->code, (PCRE2_SPTR)subject, length, start, 0, self->data, context);
+  slu_escape = NULL;
+  return code;
+}
+
 // match(pattern, subject, start, group): searches from byte `start` (from 0). Without a match nil; on failure nil and
 // why. Else the captures (nil when a group number is given), and first and last byte of the group (from 1; nil if the
 // group took no part), 0 being the whole match.
@@ -145,8 +223,10 @@ int slu_regex_match(lua_State *L) {
   pcre2_set_match_limit(context, MATCH_LIMIT);
   pcre2_set_depth_limit(context, DEPTH_LIMIT);
   pcre2_set_heap_limit(context, HEAP_LIMIT_KIBIBYTES);
-  int code = pcre2_match(self->code, (PCRE2_SPTR)subject, length, start, 0, self->data, context);
+  int code = search(L, self, subject, length, start, context);
   pcre2_match_context_free(context);
+  slu_check(L);
+  if (self->data == NULL) return luaL_error(L, "execution aborted");
   if (code == PCRE2_ERROR_NOMATCH) return 0;
   if (code < 0) return fail(L, "pcre2_match", code);
 

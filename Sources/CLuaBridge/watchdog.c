@@ -22,9 +22,28 @@ static bool is_started;
 static _Atomic bool is_asleep;
 static __thread slu_host *current_host;
 
+__thread sigjmp_buf *slu_escape;
+__thread volatile sig_atomic_t slu_escape_blocked;
+__thread volatile sig_atomic_t slu_escape_pending;
+
+// Ends the run. A yield passes every pcall of the coroutine at once; where none is possible (in a callback of a C
+// function) an error unwinds to the nearest pcall, behind which the hook fires again.
 void slu_abort_hook(lua_State *L, lua_Debug *record) {
   (void)record;
-  luaL_error(L, "execution aborted");
+  slu_host *host = (slu_host *)slu_guard_of(L);
+  slu_note_place(L, host);
+  if (lua_isyieldable(L)) {
+    lua_yield(L, 0);
+    return;
+  }
+  lua_pushliteral(L, "execution aborted");
+  lua_error(L);
+}
+
+void slu_abort(slu_host *host, int32_t reason) {
+  if (host->abort == SLU_ABORT_NONE) host->abort = reason;
+  // Hooks are set for the whole state; the thread that runs it is this one.
+  lua_sethook(host->state, slu_abort_hook, LUA_MASKCOUNT, 1);
 }
 
 static void handle_signal(int number) {
@@ -32,10 +51,14 @@ static void handle_signal(int number) {
   slu_host *host = current_host;
   if (host == NULL) return;
   if ((atomic_load(&host->run_state) & STATE_MASK) != STATE_KILLING) return;
-  host->abort = SLU_ABORT_CPU;
-  // Hooks are set for the whole state; this thread is the one that runs it, and it stands still.
-  lua_sethook(host->state, slu_abort_hook, LUA_MASKCOUNT, 1);
+  slu_abort(host, SLU_ABORT_CPU);
   atomic_store(&host->kill_delivered, 1);
+  if (slu_escape == NULL) return;
+  if (slu_escape_blocked) {
+    slu_escape_pending = 1;
+  } else {
+    siglongjmp(*slu_escape, 1);
+  }
 }
 
 static uint64_t cpu_time(clockid_t clock) {
@@ -58,7 +81,8 @@ static bool look_at(slu_host *host) {
     host->watched_since = now;
     return true;
   }
-  if (now - host->watched_since < host->cpu_limit_nanoseconds) return true;
+  uint64_t limit = atomic_load_explicit(&host->cpu_limit_nanoseconds, memory_order_relaxed);
+  if (limit == 0 || now - host->watched_since < limit) return true;
   uint64_t expected = state;
   if (atomic_compare_exchange_strong(&host->run_state, &expected, (state & ~(uint64_t)STATE_MASK) | STATE_KILLING)) {
     pthread_kill((pthread_t)host->thread_id, KILL_SIGNAL);
@@ -91,7 +115,8 @@ static void *watch(void *unused) {
 static void start_watching(void) {
   struct sigaction action = {0};
   action.sa_handler = handle_signal;
-  action.sa_flags = SA_RESTART;
+  // The handler may leave by a jump, which does not unblock the signal.
+  action.sa_flags = SA_RESTART | SA_NODEFER;
   sigemptyset(&action.sa_mask);
   sigaction(KILL_SIGNAL, &action, NULL);
 
@@ -108,7 +133,6 @@ static void start_watching(void) {
 }
 
 void slu_watchdog_add(slu_host *host) {
-  if (host->cpu_limit_nanoseconds == 0) return;
   pthread_mutex_lock(&lock);
   if (!is_started) start_watching();
   hosts = slu_grow(hosts, (host_count + 1) * sizeof *hosts);
@@ -118,7 +142,6 @@ void slu_watchdog_add(slu_host *host) {
 }
 
 void slu_watchdog_remove(slu_host *host) {
-  if (host->cpu_limit_nanoseconds == 0) return;
   pthread_mutex_lock(&lock);
   for (uint32_t index = 0; index < host_count; index++) {
     if (hosts[index] == host) {
@@ -172,5 +195,6 @@ bool slu_run_end(slu_host *host) {
     current_host = NULL;
   }
   if (host->abort != SLU_ABORT_NONE) lua_sethook(host->state, NULL, 0, 0);
+  if (was_killed && host->abort == SLU_ABORT_NONE) host->abort = SLU_ABORT_CPU;
   return was_killed;
 }

@@ -11,7 +11,8 @@ public struct DeclarativeFileCheck: Sendable {
 
   /// The settings decide, for example, whether streamed plugins may be in the file.
   public init(settings: GatewaySettings) {
-    loader = DeclarativeLoader(rules: GatewayParts.rules(settings: settings, inspector: LuaPluginInspector()))
+    loader = DeclarativeLoader(
+      rules: GatewayParts.rules(settings: settings, inspector: LuaPluginInspector(settings: settings)))
   }
 
   /// - Throws: `DeclarativeError` whose description lists every error.

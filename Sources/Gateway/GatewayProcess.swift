@@ -43,6 +43,7 @@ public struct GatewayProcess: Sendable {
     let node = GatewayNode(parts: parts, proxy: proxy, backing: .database(store))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { await follow(store, parts) { snapshot in try await applier.apply(snapshot) } }
+      group.addTask { await removeExpired(from: store, parts) }
       parts.serve(store, node, in: &group)
       try await untilSignal(&group)
     }
@@ -73,6 +74,7 @@ public struct GatewayProcess: Sendable {
     let node = GatewayNode(parts: parts, proxy: nil, backing: .database(store), controlPlane: server)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { await directory.writeRows() }
+      group.addTask { await removeExpired(from: store, parts) }
       group.addTask {
         let encoder = Mutex(HybridEncoder())
         await follow(store, parts) { snapshot in
@@ -132,6 +134,17 @@ public struct GatewayProcess: Sendable {
     }
     await takeNow()
     for await _ in changes { await takeNow() }
+  }
+
+  /// Takes what has outlived its `ttl` out of the store, and so out of every data plane, about once a second.
+  private func removeExpired(from store: EntityStore, _ parts: GatewayParts) async {
+    while (try? await Task.sleep(for: .seconds(1))) != nil {
+      do {
+        try await store.removeExpired()
+      } catch {
+        parts.logger.error("expired entities cannot be removed from the store: \(error.message)")
+      }
+    }
   }
 
   /// Returns after the first signal, throws when a part fails; either way the other parts are told to end and awaited.

@@ -6,6 +6,7 @@ import Synchronization
 /// What makes two handlers the same: loaded once per event loop.
 struct LuaSourceIdentity: Hashable, Sendable {
   let name: String
+  let version: String
   let source: String
 }
 
@@ -30,7 +31,7 @@ public struct LuaPlugin: PluginImplementation {
     self.settings = settings
   }
 
-  var identity: LuaSourceIdentity { LuaSourceIdentity(name: name, source: source) }
+  var identity: LuaSourceIdentity { LuaSourceIdentity(name: name, version: version, source: source) }
 
   public func makeExecutor(for instance: PluginInstance) throws(PluginCompileError) -> any PluginExecutor {
     LuaExecutor(self, instance)
@@ -69,7 +70,7 @@ final class LuaExecutor: PluginExecutor {
         try prepare(on: context.loop)
       } catch {
         plugin.settings.logSink.write(.err, line: "[kong] \(error)", requestID: context.requestID)
-        (context.loop.scriptHost as? LuaHost)?.giveUpIfFull(on: context.loop)
+        (context.loop.scriptHost as? LuaHost)?.giveUpIfFull(nil, on: context.loop)
         return .failed
       }
       guard let host = context.loop.scriptHost as? LuaHost, let loaded = host.instance(key) else { return .failed }
@@ -90,15 +91,17 @@ final class LuaExecutor: PluginExecutor {
 /// The handler table of one source in one state.
 final class LuaHandler {
   private let raw: UnsafeMutablePointer<slu_host>
+  let tenant: LuaTenant
   let table: Int32
   /// Reference of the function of each phase, by raw value.
   let functions: [Int32]
 
   init(_ plugin: LuaPlugin, on host: LuaHost) throws(PluginCompileError) {
     raw = host.raw
-    let chunk = try host.load(chunk: plugin.source, named: "@\(plugin.name)/handler.lua", plugin: plugin.name)
+    tenant = LuaTenant(plugin: plugin.name, version: plugin.version, on: host)
+    let chunk = try host.load(chunk: plugin.source, named: "@\(plugin.name)/handler.lua", tenant)
     defer { host.release(chunk) }
-    let table = try host.evaluate(chunk, plugin: plugin.name)
+    let table = try host.evaluate(chunk, tenant)
     guard table != luaNoReference else {
       throw PluginCompileError(plugin: plugin.name, reason: "the handler does not return a table")
     }
@@ -106,11 +109,14 @@ final class LuaHandler {
     functions = Phase.allCases.map { host.function($0.name, of: table) }
   }
 
-  /// - Parameter table: Reference of a table with functions by the names of phases; released with this.
-  init(table: Int32, on host: LuaHost) {
+  /// - Parameters:
+  ///   - table: Reference of a table with functions by name; released with this.
+  ///   - names: Names of the functions in their order, those of the phases unless said otherwise.
+  init(table: Int32, _ tenant: LuaTenant, names: [String] = Phase.allCases.map(\.name), on host: LuaHost) {
     raw = host.raw
+    self.tenant = tenant
     self.table = table
-    functions = Phase.allCases.map { host.function($0.name, of: table) }
+    functions = names.map { host.function($0, of: table) }
   }
 
   deinit {

@@ -11,6 +11,8 @@ public enum SandboxMode: String, Sendable, CaseIterable {
   case strict
   /// Strict, and network, cache and upstream setters.
   case lax
+  /// Kong's older mode: everything of `kong` and `ngx`, and the modules and globals that the operator lists.
+  case sandbox
   /// No restriction of the environment beyond what the runtime itself needs.
   case on
 }
@@ -20,22 +22,43 @@ public struct LuaSettings: Sendable {
   public var sandbox: SandboxMode
   /// Bytes that one event loop's Lua state may hold.
   public var memoryLimit: Int
-  /// CPU milliseconds that one phase call or plugin load may take between two waits; 0 for no limit.
-  public var cpuLimitMilliseconds: Int
+  /// What every plugin may use that has no allowance of its own.
+  public var quota: LuaQuota
+  /// What the operator has set for single plugins, by name.
+  public var allowances: [String: LuaAllowance]
+  public var meter: LuaMeter
+  /// Nil on a gateway that serves.
+  public var trace: LuaTrace?
   /// Bytes of a request body that plugins get without naming a limit (`client_body_buffer_size`).
   public var bodyBufferSize: Int
   public var logSink: any LuaLogSink
+  /// Modules that `require` gives, and global names that there are, in the mode `sandbox`.
+  public var sandboxModules: [String] = []
+  public var sandboxGlobals: [String] = []
+  /// The share of traces that are kept, 0 to 1; nil while tracing is off.
+  public var tracingSamplingRate: Double?
 
   public init(
-    sandbox: SandboxMode = .strict, memoryLimit: Int = 256 << 20, cpuLimitMilliseconds: Int = 50,
-    bodyBufferSize: Int = 8192, logSink: any LuaLogSink = LoggerLuaLogSink(Logger(label: "lua"))
+    sandbox: SandboxMode = .strict, memoryLimit: Int = 256 << 20, quota: LuaQuota = LuaQuota(),
+    allowances: [String: LuaAllowance] = [:], meter: LuaMeter = LuaMeter(), bodyBufferSize: Int = 8192, logSink: any LuaLogSink = LoggerLuaLogSink(Logger(label: "lua"))
   ) {
     self.sandbox = sandbox
     self.memoryLimit = memoryLimit
-    self.cpuLimitMilliseconds = cpuLimitMilliseconds
+    self.quota = quota
+    self.allowances = allowances
+    self.meter = meter
     self.bodyBufferSize = bodyBufferSize
     self.logSink = logSink
   }
+}
+
+extension LuaSettings {
+  /// What a plugin may use.
+  func allowance(of plugin: String) -> LuaAllowance { allowances[plugin] ?? LuaAllowance(quota: quota) }
+
+  /// Whether states need the compiler: some plugin is trusted. With the sandbox off, code that plugins load at run time
+  /// could not be told from trusted code, so that the compiler stays off.
+  var needsCompiler: Bool { sandbox != .on && allowances.values.contains(where: \.isTrusted) }
 }
 
 /// Levels of `kong.log` and `ngx.log`, most severe first; raw values are nginx's.

@@ -10,7 +10,8 @@ import Synchronization
 /// The outbound client of the process, over AsyncHTTPClient.
 ///
 /// That client fixes TLS, keep-alive and proxy for all its requests, so there is one of them for each combination that
-/// plugins are configured with; each keeps its connections apart by event loop. `shutDown()` must be called once.
+/// plugins are configured with; a request takes an idle connection of its own event loop first, then any.
+/// `shutDown()` must be called once.
 public final class SharedHTTPClient: OutboundHTTPClient {
   private struct Combination: Hashable {
     var tls: OutboundTLS
@@ -52,7 +53,7 @@ public final class SharedHTTPClient: OutboundHTTPClient {
       }
       let collector = ResponseAccumulator(request: sent, maxBodySize: request.maximumResponseSize)
       let task = client.execute(
-        request: sent, delegate: collector, eventLoop: .delegateAndChannel(on: loop),
+        request: sent, delegate: collector, eventLoop: .delegate(on: loop),
         deadline: .now() + .milliseconds(request.timeoutMilliseconds))
       return task.futureResult.hop(to: loop).map { response in
         OutboundResponse(
@@ -84,9 +85,15 @@ public final class SharedHTTPClient: OutboundHTTPClient {
       var configuration = HTTPClient.Configuration()
       configuration.redirectConfiguration = .disallow
       configuration.httpVersion = .http1Only
-      configuration.tlsConfiguration = try tlsConfiguration(request.tls)
+      do {
+        configuration.tlsConfiguration = try request.tls.configuration(trustRoots: trustRoots)
+      } catch {
+        throw OutboundHTTPError.tlsFailed("\(error)")
+      }
       configuration.timeout = .init(connect: .milliseconds(request.connectTimeoutMilliseconds))
       configuration.connectionPool.idleTimeout = .milliseconds(max(1, request.keepaliveMilliseconds))
+      // Connections are used again only by requests that take any; nobody waits for one that is busy.
+      configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
       // A request that cannot connect fails, and its plugin decides what to do then.
       configuration.connectionPool.retryConnectionEstablishment = false
       configuration.proxy = request.proxy.map { proxy in
@@ -108,26 +115,6 @@ public final class SharedHTTPClient: OutboundHTTPClient {
     case "bearer": return .bearer(tokens: String(parts[1]))
     default: return nil
     }
-  }
-
-  private func tlsConfiguration(_ tls: OutboundTLS) throws -> TLSConfiguration {
-    var configuration = TLSConfiguration.makeClientConfiguration()
-    configuration.certificateVerification = tls.verifies ? .fullVerification : .none
-    do {
-      configuration.trustRoots =
-        tls.trustedPEM.isEmpty
-        ? trustRoots
-        : .certificates(try tls.trustedPEM.flatMap { try NIOSSLCertificate.fromPEMBytes(Array($0.utf8)) })
-      if let certificate = tls.clientCertificatePEM, let key = tls.clientKeyPEM {
-        configuration.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(certificate.utf8)).map {
-          .certificate($0)
-        }
-        configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem))
-      }
-    } catch {
-      throw OutboundHTTPError.tlsFailed("a certificate or key cannot be read: \(error)")
-    }
-    return configuration
   }
 
   private static func reason(of error: any Error, _ request: HTTPClient.Request) -> OutboundHTTPError {

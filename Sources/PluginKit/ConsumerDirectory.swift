@@ -10,6 +10,7 @@ public final class ConsumerDirectory: Sendable {
   private let keys: [String: KeyCredential]
   private let accessGroups: [String: AccessGroups]
   private let groups: [String: [JSONValue]]
+  private let groupsByName: [String: JSONValue]
 
   public static let empty = ConsumerDirectory(.empty)
 
@@ -44,6 +45,9 @@ public final class ConsumerDirectory: Sendable {
       else { continue }
       groups[consumer, default: []].append(group)
     }
+    groupsByName = Dictionary(
+      groupEntities.values.compactMap { group in group["name"]?.string.map { ($0, group) } },
+      uniquingKeysWith: { first, _ in first })
     self.byID = byID
     self.byUsername = byUsername
     self.byCustomID = byCustomID
@@ -53,6 +57,9 @@ public final class ConsumerDirectory: Sendable {
       members.sorted { ($0["name"]?.string ?? "") < ($1["name"]?.string ?? "") }
     }
   }
+
+  /// Every consumer, in no order.
+  public var all: some Collection<ConsumerInfo> { byID.values }
 
   public func consumer(id: String) -> ConsumerInfo? { byID[id] }
 
@@ -67,6 +74,9 @@ public final class ConsumerDirectory: Sendable {
 
   /// The groups of `acls` that a consumer is in; nil for none.
   public func accessGroups(ofConsumer id: String) -> AccessGroups? { accessGroups[id] }
+
+  /// A consumer group as an entity.
+  public func consumerGroup(name: String) -> JSONValue? { groupsByName[name] }
 
   /// The consumer groups that a consumer is a member of, as entities, by name.
   public func consumerGroups(ofConsumer id: String) -> [JSONValue] { groups[id] ?? [] }
@@ -84,12 +94,7 @@ public final class KeyCredential: Sendable {
     self.entity = entity
     self.consumer = consumer
     id = entity["id"]?.string ?? ""
-    if let lifetime = entity["ttl"]?.integer, lifetime > 0, let created = entity["created_at"]?.integer {
-      let (sum, overflows) = created.addingReportingOverflow(lifetime)
-      expiresAt = overflows ? nil : sum
-    } else {
-      expiresAt = nil
-    }
+    expiresAt = entity.object.flatMap(Lifetime.expiry)
   }
 
   /// - Parameter milliseconds: since the epoch.

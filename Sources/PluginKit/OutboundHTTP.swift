@@ -14,9 +14,21 @@ public protocol OutboundHTTPClient: Sendable {
 /// What plugins share beyond their own instance and the snapshot. Made once by the composition root.
 public struct PluginServices: Sendable {
   public let outbound: any OutboundHTTPClient
+  public let tcp: any OutboundTCPClient
+  public let lifetime: PluginLifetime
+  public let scripts: any PluginScriptRuntime
 
-  public init(outbound: any OutboundHTTPClient) {
+  /// - Parameters:
+  ///   - tcp: nil where no bytes are sent.
+  ///   - scripts: nil where no Lua runs.
+  public init(
+    outbound: any OutboundHTTPClient, tcp: (any OutboundTCPClient)? = nil, lifetime: PluginLifetime = PluginLifetime(),
+    scripts: (any PluginScriptRuntime)? = nil
+  ) {
     self.outbound = outbound
+    self.tcp = tcp ?? AbsentOutboundTCPClient()
+    self.lifetime = lifetime
+    self.scripts = scripts ?? AbsentScriptRuntime()
   }
 
   /// Services of a place where nothing is sent, such as a check of a configuration: each request fails at once.

@@ -131,9 +131,20 @@ public final class LoopServices {
   public let node: NodeInfo
   /// Owned by `LuaRuntime`: the loop's Lua state.
   public var scriptHost: AnyObject?
+  private var keptObjects: [ObjectIdentifier: AnyObject] = [:]
+  /// The loop's connections and requests by the names of nginx's status page. Set by the proxy.
+  public var connectionStatistics: (() -> [String: Int])?
 
   public init(index: Int, node: NodeInfo) {
     self.index = index
     self.node = node
+  }
+
+  /// The one object of its kind that plugins keep on this loop, whatever configuration runs; made at its first use.
+  public func kept<Kept: AnyObject>(_ kind: Kept.Type, _ make: () -> Kept) -> Kept {
+    if let kept = keptObjects[ObjectIdentifier(kind)] as? Kept { return kept }
+    let kept = make()
+    keptObjects[ObjectIdentifier(kind)] = kept
+    return kept
   }
 }

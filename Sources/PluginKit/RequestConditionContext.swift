@@ -70,8 +70,12 @@ public struct RequestConditionContext: ConditionContext {
     case .consumerTags: return texts(context.consumer?.tags)
     case .consumerGroupNames: return groups("name")
     case .consumerGroupIDs: return groups("id")
-    case .shared: return .map((context.scriptState as? any SharedContextValues)?.allSharedValues ?? [:])
+    case .shared:
+      let values = (context.scriptState as? any SharedContextValues)?.allSharedValues ?? [:]
+      if context.sharedValues.isEmpty { return .map(values) }
+      return .map(values.merging(context.sharedValues.mapValues { ConditionValue($0) }) { $1 })
     case .sharedKey(let key):
+      if let value = context.sharedValues[key] { return ConditionValue(value) }
       return (context.scriptState as? any SharedContextValues)?.sharedValue(forKey: key) ?? .missing
     case .principalID, .principalDisplayName, .principalMetadata: return .null
     case .pluginIsMatched(let name):
@@ -152,5 +156,19 @@ public struct RequestConditionContext: ConditionContext {
       }
     }
     return String(decoding: result, as: UTF8.self)
+  }
+}
+
+extension ConditionValue {
+  public init(_ value: JSONValue) {
+    switch value {
+    case .null: self = .null
+    case .bool(let value): self = .bool(value)
+    case .integer(let value): self = .int(value)
+    case .number(let value): self = .double(value)
+    case .string(let value): self = .string(value)
+    case .array(let values): self = .list(values.map { ConditionValue($0) })
+    case .object(let members): self = .map(members.mapValues { ConditionValue($0) })
+    }
   }
 }

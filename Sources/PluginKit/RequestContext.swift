@@ -34,6 +34,8 @@ public final class RequestContext {
   public var tlsServerName: String?
   public var tlsVersion: String?
   public var tlsCipher: String?
+  /// What a plugin has found about the client's certificate: `SUCCESS`, `NONE` or `FAILED:` and a reason.
+  public var clientCertificateVerification: String?
   /// Serial number of the client connection within the process.
   public var connectionNumber: UInt64 = 0
   /// Number of this request on its connection, from 1.
@@ -93,6 +95,10 @@ public final class RequestContext {
   public var upstreamExists: ((_ name: String) -> Bool)?
   /// Finds a consumer of the request's snapshot by id, or by username. Set by the pipeline.
   public var findConsumer: ((_ key: String, _ byUsername: Bool) -> ConsumerInfo?)?
+  /// The consumer groups of a consumer, as entities. Set by the pipeline.
+  public var findConsumerGroups: ((_ consumerID: String) -> [JSONValue])?
+  /// Called before each further attempt to reach an upstream; may change `upstream`. Set by a plugin.
+  public var willRetry: ((RequestContext) -> Void)?
 
   // MARK: Response
 
@@ -106,9 +112,13 @@ public final class RequestContext {
   /// The credential as an entity object.
   public var credential: JSONValue?
   public var consumerGroups: [JSONValue] = []
+  /// Groups that an identity provider says the client is in, for `acl`.
+  public var authenticatedGroups: [String]?
   public var isAuthenticated: Bool { consumer != nil || credential != nil }
   /// Values set with `kong.log.set_serialize_value`, in order.
   public var serializeValues: [SerializeValue] = []
+  /// Values of `kong.ctx.shared` that plugins in Swift have set; before those of Lua plugins where both have a key.
+  public var sharedValues: [String: JSONValue] = [:]
   /// What executors keep from one phase of the request to the next.
   public var pluginStates = PluginStates()
   /// Owned by `LuaRuntime`: coroutine, `kong.ctx` tables and the like of this request.
@@ -242,6 +252,20 @@ public struct UpstreamTarget: Sendable {
   public var readTimeoutMilliseconds: Int64 = 60_000
   /// Additional attempts.
   public var retries = 5
+  /// What a plugin has changed of the service's TLS settings; nil for nothing.
+  public var tls: UpstreamTLSOverride?
+
+  public init() {}
+}
+
+/// TLS settings that a plugin lays over those of the service, for one request. Nil members leave the service's own.
+public struct UpstreamTLSOverride: Sendable, Hashable {
+  public var verifies: Bool?
+  /// PEM of what is trusted instead of the service's or the system's certificates.
+  public var trustedPEM: [String]?
+  /// PEM of the certificates that the upstream is shown, its own first, with the key of the first.
+  public var certificatePEM: [String]?
+  public var keyPEM: String?
 
   public init() {}
 }

@@ -8,7 +8,7 @@ struct Sluice: AsyncParsableCommand {
     commandName: "sluice", abstract: "An API gateway that streams and clones plugins and speaks Kong's interfaces.",
     subcommands: [
       Start.self, Check.self, Version.self, Health.self, ConfigCommand.self, Hybrid.self, QuickstartCommand.self,
-      Reference.self,
+      PluginCommand.self, Reference.self,
     ])
 }
 

@@ -14,6 +14,7 @@ struct AdminRig: Sendable {
   var configuration = AdminAPIConfiguration(
     addresses: [.init(host: "127.0.0.1", port: 0)], isStreamingEnabled: true, sluiceVersion: "0.1.2")
   var node = TestNode()
+  var clock = TestClock()
 
   /// Runs the body against the Admin API's own responder.
   func run(_ body: @Sendable (AdminClient) async throws -> Void) async throws {
@@ -32,7 +33,8 @@ struct AdminRig: Sendable {
   /// What a store of this rig may hold.
   var rules: StoreRules {
     StoreRules(
-      bundled: TestPlugins.bundled, inspector: TestInspector(), isStreamingEnabled: configuration.isStreamingEnabled)
+      bundled: TestPlugins.bundled, inspector: TestInspector(), isStreamingEnabled: configuration.isStreamingEnabled,
+      now: { [clock] in clock.seconds })
   }
 
   func withRepository(_ body: (any EntityRepository) async throws -> Void) async throws {
@@ -45,6 +47,15 @@ struct AdminRig: Sendable {
   }
 
   static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// A clock that goes only when the test says so.
+final class TestClock: Sendable {
+  private let time = Mutex(1_800_000_000.25)
+
+  var seconds: Double { time.withLock { $0 } }
+
+  func advance(by seconds: Double) { time.withLock { $0 += seconds } }
 }
 
 /// Sends requests as a client of the Admin API would.

@@ -88,7 +88,7 @@ struct DeckSequenceTests {
   private func holds(_ stored: JSONValue?, _ wanted: JSONValue) -> Bool {
     guard case .object(let members) = wanted, let stored = stored?.object else { return stored ?? .null == wanted }
     return members.allSatisfy { name, value in
-      name == "service" || name == "route"
+      ["service", "route", "consumer", "consumer_group"].contains(name)
         ? stored[name]?["id"] == value["id"] : holds(stored[name] ?? .null, value)
     }
   }
@@ -172,6 +172,72 @@ struct DeckSequenceTests {
       #expect(try await admin.call("DELETE", "/cloned-plugins/acl-2").status == 400)
       let unknown = try await admin.call("POST", "/cloned-plugins", ["name": "twice", "ref": "nope"])
       #expect(unknown.status == 400 && unknown["fields.ref"] != nil)
+    }
+  }
+
+  @Test("clones, consumers with keys, groups with members and a plugin for a group arrive level by level")
+  func levels() async throws {
+    try await AdminRig().run { (admin) async throws in
+      func id(_ number: Int) -> String { "bbbbbbbb-0000-4000-8000-00000000000\(number)" }
+      let levels: [[(path: String, entity: JSONValue)]] = [
+        [
+          ("/consumers/\(id(1))", ["id": .string(id(1)), "username": "amal"]),
+          ("/cloned-plugins/\(id(2))", ["id": .string(id(2)), "name": "acl-2", "ref": "acl", "priority": 951]),
+        ],
+        [
+          ("/consumer_groups/\(id(3))", ["id": .string(id(3)), "name": "gold"]),
+          (
+            "/consumers/\(id(1))/key-auth/\(id(4))",
+            ["id": .string(id(4)), "key": "k", "consumer": ["id": .string(id(1)), "username": "amal"]]
+          ),
+          (
+            "/consumers/\(id(1))/acls/\(id(5))",
+            ["id": .string(id(5)), "group": "g", "consumer": ["id": .string(id(1))]]
+          ),
+        ],
+        [
+          (
+            "/plugins/\(id(6))",
+            [
+              "id": .string(id(6)), "name": "correlation-id",
+              "consumer_group": ["id": .string(id(3)), "name": "gold"],
+            ]
+          ),
+          ("/plugins/\(id(7))", ["id": .string(id(7)), "name": "acl-2", "config": ["allow": ["g"]]]),
+        ],
+      ]
+      for level in levels {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          for (path, entity) in level {
+            group.addTask {
+              let answer = try await admin.call("PUT", path, entity)
+              #expect(answer.status == 200 && holds(answer.json, entity), "\(path): \(answer.text)")
+            }
+          }
+          try await group.waitForAll()
+        }
+      }
+      let member = try await admin.call("POST", "/consumer_groups/\(id(3))/consumers", ["consumer": "amal"])
+      #expect(member.status == 201)
+
+      let group = try await admin.call("GET", "/consumer_groups/gold")
+      #expect(group["consumers.0.username"] == "amal" && group["plugins.0.name"] == "correlation-id")
+      let bare = try await admin.call("GET", "/consumer_groups/gold?list_consumers=false")
+      #expect(bare["consumer_group.name"] == "gold" && bare["consumers"] == [])
+      let present = try await dump(admin)
+      #expect(present["cloned-plugins"]?.first?["priority"] == 951)
+      #expect(present["key-auths"]?.first?["ttl"] == .null && present["acls"]?.first?["group"] == "g")
+      #expect(present["plugins"]?.first?["consumer_group"] == ["id": .string(id(3))])
+      #expect(try await admin.call("PATCH", "/consumer_groups/\(id(3))", ["name": "gold", "tags": ["t"]]).status == 200)
+
+      for path in [
+        "/plugins/\(id(6))", "/plugins/\(id(7))", "/consumer_groups/\(id(3))/consumers/\(id(1))",
+        "/consumers/\(id(1))/key-auth/\(id(4))", "/consumers/\(id(1))/acls/\(id(5))", "/consumer_groups/\(id(3))",
+        "/consumers/\(id(1))", "/cloned-plugins/\(id(2))",
+      ] {
+        #expect(try await admin.call("DELETE", path).status == 204, "\(path)")
+      }
+      #expect(try await dump(admin).values.allSatisfy(\.isEmpty))
     }
   }
 }

@@ -40,6 +40,31 @@ struct NodeEndpointsTests {
     }
   }
 
+  @Test("what Kong tells of caches, timers and its resolver is told as far as there is any")
+  func diagnostics() async throws {
+    try await AdminRig().run { (admin) async throws in
+      #expect(try await admin.call("GET", "/cache/services:x").status == 404)
+      #expect(try await admin.call("DELETE", "/cache/services:x").status == 204)
+      #expect(try await admin.call("DELETE", "/cache").status == 204)
+      let timers = try await admin.call("GET", "/timers")
+      #expect(timers.status == 200 && timers["worker.count"] == 2 && timers["stats.sys.total"] == 0)
+      #expect(try await admin.call("GET", "/status/dns").status == 501)
+    }
+  }
+
+  @Test("schemas of credentials can be read also where there are no such credentials")
+  func credentialSchemas() async throws {
+    try await AdminRig().run { (admin) async throws in
+      for name in ["acls", "keyauth_credentials", "consumer_groups", "consumer_group_consumers", "cloned_plugins"] {
+        #expect(try await admin.call("GET", "/schemas/\(name)")["fields"]?.array?.isEmpty == false)
+      }
+      for name in ["basicauth_credentials", "jwt_secrets"] {
+        #expect(try await admin.call("GET", "/schemas/\(name)")["fields"]?.array?.isEmpty == false)
+        #expect(try await admin.call("POST", "/schemas/\(name)/validate", [:]).status == 404)
+      }
+    }
+  }
+
   @Test("schemas are shown and validate without storing")
   func schemas() async throws {
     try await AdminRig().run { (admin) async throws in

@@ -71,7 +71,6 @@ struct FileLogTests {
   func refusals() {
     for config: JSONValue in [
       ["path": "a b*"], ["path": "a "], [:], ["path": "/tmp/a", "custom_fields_by_lua": ["a": "return ("]],
-      ["path": "/tmp/a", "custom_fields_by_lua": ["a": "return kong.request.get_host()"]],
     ] {
       #expect(throws: SchemaViolations.self) { try PluginTestBed.validated(FileLog.definition, config) }
     }

@@ -1,4 +1,6 @@
 import EntityModel
+import Logging
+import LuaRuntime
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -8,20 +10,28 @@ import Testing
 
 /// A request that plugins work on without a connection, and the executors of configurations that are validated first.
 final class PluginTestBed: RequestDriver {
-  let eventLoop: any EventLoop = EmbeddedEventLoop()
+  let eventLoop: any EventLoop
   /// What the client would send when the body is asked for; nil delivers it at once.
   private let body: ByteBuffer
   private let deliversLater: Bool
   private var waiting: (() -> Void)?
   /// Outcomes of plugins that had waited.
   private(set) var resumed: [PhaseOutcome] = []
-  private let loop = LoopServices(index: 0, node: NodeInfo(id: "node", hostname: "host"))
+  private let loop: LoopServices
+  /// Called when a plugin that had waited is done.
+  var onResume: (() -> Void)?
+
+  static func loopServices() -> LoopServices { LoopServices(index: 0, node: NodeInfo(id: "node", hostname: "host")) }
+
   private(set) lazy var context = RequestContext(loop: loop, driver: self)
 
   init(
     method: HTTPMethod = .get, target: String = "/", headers: [(String, String)] = [], body: String = "",
-    deliversLater: Bool = false
+    deliversLater: Bool = false, on eventLoop: any EventLoop = EmbeddedEventLoop(),
+    loop: LoopServices = loopServices()
   ) {
+    self.loop = loop
+    self.eventLoop = eventLoop
     self.body = ByteBuffer(string: body)
     self.deliversLater = deliversLater
     Array(target.utf8).withUnsafeBytes { context.requestHeaders.reset(copying: $0) }
@@ -46,7 +56,10 @@ final class PluginTestBed: RequestDriver {
     waiting = nil
   }
 
-  func pluginResumed(_ outcome: PhaseOutcome, _ context: RequestContext) { resumed.append(outcome) }
+  func pluginResumed(_ outcome: PhaseOutcome, _ context: RequestContext) {
+    resumed.append(outcome)
+    onResume?()
+  }
 
   /// The instance as it is stored.
   static func validated(_ definition: PluginDefinition, _ config: JSONValue) throws -> EntityFields {
@@ -54,9 +67,15 @@ final class PluginTestBed: RequestDriver {
     return try validator.validateInsert(["name": .string(definition.name), "config": config], of: .plugins)
   }
 
+  /// Nothing is sent; Lua runs.
+  static let services = PluginServices(
+    outbound: PluginServices.none.outbound, scripts: LuaScriptRuntime(settings: LuaSettings()))
+
   /// Compiles a configuration as a snapshot does.
   static func executor(
-    _ definition: PluginDefinition, _ config: JSONValue, consumers: ConsumerDirectory = .empty
+    _ definition: PluginDefinition, _ config: JSONValue, consumers: ConsumerDirectory = .empty,
+    services: PluginServices = services, certificates: [String: CertificatePEM] = [:],
+    logger: Logger = PluginCompileContext.empty.logger
   ) throws -> any PluginExecutor {
     let entity = try validated(definition, config)
     let instance = PluginInstance(
@@ -64,7 +83,8 @@ final class PluginTestBed: RequestDriver {
       config: entity["config"] ?? .null)
     return try definition.implementation.makeExecutor(
       for: instance,
-      in: PluginCompileContext(consumers: consumers, logger: PluginCompileContext.empty.logger))
+      in: PluginCompileContext(
+        consumers: consumers, logger: logger, services: services, certificates: certificates))
   }
 
   @discardableResult

@@ -2,6 +2,7 @@ import EntityModel
 import Foundation
 import NIOSSL
 import Testing
+import Zlib
 
 @testable import Clustering
 

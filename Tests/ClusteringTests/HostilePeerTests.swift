@@ -5,6 +5,7 @@ import NIOPosix
 import NIOSSL
 import NIOWebSocket
 import Testing
+import Zlib
 
 @testable import Clustering
 

@@ -11,6 +11,13 @@ public struct ReceivedRequest: Sendable {
   /// Number of the connection it came on, from 0.
   public var connection: Int
 
+  public init(head: String, body: [UInt8] = [], isChunked: Bool = false, connection: Int = 0) {
+    self.head = head
+    self.body = body
+    self.isChunked = isChunked
+    self.connection = connection
+  }
+
   public var text: String { String(decoding: body, as: UTF8.self) }
   public var requestLine: String { head.split(separator: "\r\n").first.map(String.init) ?? "" }
 
@@ -52,14 +59,17 @@ public final class ScriptedUpstream: Sendable {
 
   /// - Parameters:
   ///   - reads: false for an upstream that accepts connections and takes no byte.
+  ///   - boundSocket: one of `RefusingSocket` that listens from now on; nil for a port of its own.
+  ///   - prepare: adds handlers to each connection that come before the upstream's own, for TLS say.
   ///   - answersAtHead: asked with the head alone; an act other than nil answers before the body has come.
   ///   - answer: asked with each whole request.
   public static func start(
-    reads: Bool = true, answersAtHead: @escaping @Sendable (String) -> UpstreamAct? = { _ in nil },
+    reads: Bool = true, boundSocket: CInt? = nil, prepare: @escaping @Sendable (any Channel) throws -> Void = { _ in },
+    answersAtHead: @escaping @Sendable (String) -> UpstreamAct? = { _ in nil },
     answer: @escaping @Sendable (ReceivedRequest) -> UpstreamAct
   ) async throws -> ScriptedUpstream {
     let log = Log()
-    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.autoRead, value: reads)
       .childChannelInitializer { channel in
@@ -68,11 +78,17 @@ public final class ScriptedUpstream: Sendable {
             defer { count += 1 }
             return count
           }
+          try prepare(channel)
           try channel.pipeline.syncOperations.addHandler(
             Connection(number: number, log: log, answersAtHead: answersAtHead, answer: answer))
         }
       }
-      .bind(host: "127.0.0.1", port: 0).get()
+    let channel =
+      if let boundSocket {
+        try await bootstrap.withBoundSocket(boundSocket).get()
+      } else {
+        try await bootstrap.bind(host: "127.0.0.1", port: 0).get()
+      }
     return ScriptedUpstream(channel: channel, log: log)
   }
 

@@ -134,4 +134,29 @@ struct SettingDeclarationTests {
     }
     #expect(page.contains("- Default: `127.0.0.1:8001, 127.0.0.1:8444 ssl`"))
   }
+
+  @Test("limits of one Lua plugin: keys and values, and what is wrong with each bad entry")
+  func luaQuotaOverrides() throws {
+    let overrides = try SettingKind.luaQuotaOverrides.parse(
+      "report cpu_time=200ms plugin_memory=256m coroutines=9, scorer trusted pattern_steps=5")
+    #expect(overrides.map(\.plugin) == ["report", "scorer"])
+    #expect(overrides[0].cpuTime == .milliseconds(200))
+    #expect(overrides[0].pluginMemory == 256 << 20)
+    #expect(overrides[0].coroutines == 9)
+    #expect(overrides[0].loadTime == nil && !overrides[0].isTrusted)
+    #expect(overrides[1].isTrusted && overrides[1].patternSteps == 5)
+    #expect(try SettingKind.luaQuotaOverrides.parse("").isEmpty)
+    for (bad, reason) in [
+      ("report", "says nothing about the plugin \"report\""), ("cpu_time=1s", "does not begin with the name"),
+      ("a speed=9", "\"speed=9\" for \"a\", which is no limit"), ("a cpu_time=fast", "which is not a time"),
+      ("a trust", "neither key=value nor `trusted`"), ("a trusted, a coroutines=1", "names the plugin \"a\" twice"),
+    ] {
+      do {
+        _ = try SettingKind.luaQuotaOverrides.parse(bad)
+        Issue.record("\(bad) was accepted")
+      } catch {
+        #expect(error.reason.contains(reason), "\(error.reason)")
+      }
+    }
+  }
 }

@@ -32,7 +32,10 @@ extension LiveProcessTests {
 
     @Test(
       "the Admin API answers as recorded", .enabled(if: isPresent),
-      arguments: ["admin-services", "admin-consumers", "admin-errors", "admin-paging"])
+      arguments: [
+        "admin-services", "admin-consumers", "admin-errors", "admin-paging", "admin-plugins", "admin-forms",
+        "admin-schemas",
+      ])
     func admin(_ group: String) throws {
       let gateway = try LiveGateway(["untrusted_lua": "on"])
       let result = try agreement(["--admin", "\(gateway.port("admin"))", group])

@@ -10,7 +10,7 @@ import Testing
   private func load(_ source: String) -> String? {
     let loop = LoopServices(index: 0, node: NodeInfo(id: "3a5b9f0e-7f6e-4c1d-9b6a-0a8f5d2c1e4b", hostname: "node"))
     do throws(PluginCompileError) {
-      let host = try LuaHost.host(on: loop, settings: LuaSettings(cpuLimitMilliseconds: 1000))
+      let host = try LuaHost.host(on: loop, settings: LuaSettings())
       let plugin = LuaPlugin(
         name: "probe", version: "1.0.0", source: source, phases: PhaseSet(.access), settings: host.settings)
       // The handler lives as long as somebody holds it.

@@ -49,13 +49,19 @@ final class LuaFixture {
   let loop: LoopServices
   var settings: LuaSettings
 
-  init(sandbox: SandboxMode = .strict, cpuLimitMilliseconds: Int = 50, memoryLimit: Int = 64 << 20) {
+  init(
+    sandbox: SandboxMode = .strict, cpuLimitMilliseconds: Int = 50, memoryLimit: Int = 64 << 20,
+    allowances: [String: LuaAllowance] = [:], adjust: (inout LuaQuota) -> Void = { _ in }
+  ) {
     let node = NodeInfo(
       id: "11111111-2222-4333-8444-555555555555", hostname: "node-1",
       configuration: ["proxy_listen": .array(["0.0.0.0:8000"]), "pg_password": "******"])
     loop = LoopServices(index: 0, node: node)
+    var quota = LuaQuota()
+    quota.cpuMilliseconds = cpuLimitMilliseconds
+    adjust(&quota)
     settings = LuaSettings(
-      sandbox: sandbox, memoryLimit: memoryLimit, cpuLimitMilliseconds: cpuLimitMilliseconds, logSink: log)
+      sandbox: sandbox, memoryLimit: memoryLimit, quota: quota, allowances: allowances, logSink: log)
   }
 
   func instance(_ name: String, _ config: JSONValue = .object([:])) -> PluginInstance {
@@ -116,6 +122,8 @@ final class LuaFixture {
     if case .failed = outcome { return ["failed: " + (log.all.last?.line ?? "")] }
     return LuaHost.sharedValue("answers", of: context)?.array?.compactMap(\.string) ?? []
   }
+
+  static let helpers = prelude
 
   private static let prelude = """
     local function show(v)

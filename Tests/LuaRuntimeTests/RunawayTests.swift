@@ -23,7 +23,11 @@ import Testing
 
   /// Runs a body of `access`, and then looks whether the state is still good.
   static func run(_ body: String, memoryLimit: Int = 64 << 20) throws -> Ending {
-    let fixture = LuaFixture(memoryLimit: memoryLimit)
+    // Without the quotas that would end some of these before the clock does.
+    let fixture = LuaFixture(memoryLimit: memoryLimit) { quota in
+      quota.patternSteps = 0
+      quota.coroutines = 0
+    }
     let plugin = try fixture.phase("access", body)
     let start = processorTime()
     let outcome = plugin.run(.access, fixture.request())
@@ -73,7 +77,6 @@ import Testing
       "for _ in ('x'):rep(100000):gmatch('.-.-b') do end",
       "('a'):rep(100000):match('(.-)(.-)%1%2b')",
       "while true do local t = {} t[1] = t end",
-      "while true do coroutine.create(function() end) end",
       "while true do kong.log.inspect({1, {2, {3}}}) end",
       "local t = {} for i = 1, 60 do t = {t, t} end kong.log.inspect(t)",
       "local t = {} for i = 1, 60 do t = {t, t} end require('cjson').encode(t)",
@@ -95,6 +98,40 @@ import Testing
     #expect(ending.milliseconds < 200, "\(ending.milliseconds) ms")
     if ProcessInfo.processInfo.environment["SLUICE_TEST_FIGURES"] != nil {
       print(String(format: "runaway %6.1f ms after the limit: ", ending.milliseconds - 50) + body.prefix(90))
+    }
+  }
+
+  @Test("a plugin cannot live on after the time of its phase call, however it waits")
+  func waits() throws {
+    let fixture = LuaFixture()
+    let plugin = try fixture.phase(
+      "access",
+      """
+      while true do
+        for i = 1, 200000 do local x = i * 2 end
+        kong.request.get_raw_body()
+      end
+      """)
+    let start = Self.processorTime()
+    #expect(plugin.run(.access, fixture.request(method: .post, body: "text")).name == "failed")
+    #expect(fixture.log.all.contains { $0.line.contains("CPU time limit of 50 ms exceeded") })
+    #expect(Self.processorTime() - start < 400)
+  }
+
+  @Test("a regular expression that would search for minutes ends with the time of the call")
+  func regularExpressions() throws {
+    for body in [
+      "ngx.re.find(('a'):rep(1e6), '[^b]*+c|(?:a*+)+[cd]')", "ngx.re.match(('a'):rep(5e5), '(?=.*+x).*(?=.*+y)')",
+      "while true do ngx.re.find(('a'):rep(3e5), '(a|aa|aaa)*+b', 's') end",
+      "while true do pcall(ngx.re.gsub, ('a'):rep(1e6), '[^b]*+c', 'x') end",
+    ] {
+      let ending = try Self.run(body)
+      #expect(ending.outcome == "failed", "\(body)")
+      #expect(ending.line.contains("CPU time limit of 50 ms exceeded"), "\(ending.line)")
+      #expect(ending.milliseconds < 200, "\(ending.milliseconds) ms for \(body)")
+      if ProcessInfo.processInfo.environment["SLUICE_TEST_FIGURES"] != nil {
+        print(String(format: "runaway %6.1f ms after the limit: ", ending.milliseconds - 50) + body.prefix(90))
+      }
     }
   }
 

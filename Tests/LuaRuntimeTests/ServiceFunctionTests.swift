@@ -56,7 +56,7 @@ struct ServiceFunctionTests {
         let socket = LuaSocket(loop)
         socket.connect(host: "127.0.0.1", port: port, timeout: .seconds(5)) { failure in
           if let failure { return continuation.resume(returning: [failure]) }
-          socket.send(ByteBuffer(string: "hello")) { _ in
+          socket.send(ByteBuffer(string: "hello"), timeout: .seconds(5)) { _ in
             socket.receive(.line, timeout: .seconds(5)) { line, _ in
               socket.receive(.bytes(3), timeout: .seconds(5)) { three, _ in
                 socket.receive(.all, timeout: .seconds(5)) { rest, failure in

@@ -53,6 +53,19 @@ import Testing
     #expect(again.id == made.id)
   }
 
+  @Test("a CA certificate that a service names cannot be deleted")
+  func authorityInUse() async throws {
+    let stored = try await store.insert(["cert": .string(Self.authority)], into: .caCertificates)
+    let service = try await store.insert(
+      ["host": "h", "protocol": "https", "ca_certificates": [.string(stored.id)]], into: .services)
+    let refused = await refusal { try await store.delete(.id(stored.id), from: .caCertificates) }
+    #expect(refused?.code == .referencedByOthers && refused?.httpStatus == 400)
+    #expect(refused?.message == "ca certificate \(stored.id) is still referenced by services (id = \(service.id))")
+    try await store.delete(.id(service.id), from: .services)
+    try await store.delete(.id(stored.id), from: .caCertificates)
+    #expect(try await store.select(.id(stored.id), from: .caCertificates) == nil)
+  }
+
   @Test("a certificate that a service uses cannot be deleted")
   func inUse() async throws {
     let stored = try await store.insert(certificate(), into: .certificates)
@@ -96,5 +109,19 @@ import Testing
     Rsu1+tYknFBzTCkqSpKEWfQqxNShRANCAATGDIq4F35BRdyLuOig/CyYodJbmsq3
     bNdgKUt1SFBDX0orRYxHJlE5VeFDCFLeHUC+QL7f25C114ygozUJd9ol
     -----END PRIVATE KEY-----
+    """
+
+  static let authority = """
+    -----BEGIN CERTIFICATE-----
+    MIIBgzCCASqgAwIBAgIUKosFmsjvUtLQr+gF+ypygG54hYUwCgYIKoZIzj0EAwIw
+    GDEWMBQGA1UEAwwNYS5leGFtcGxlLmNvbTAgFw0yNjExMjIyMTQyMDZaGA8yMTI2
+    MTAyOTIxNDIwNlowGDEWMBQGA1UEAwwNYS5leGFtcGxlLmNvbTBZMBMGByqGSM49
+    AgEGCCqGSM49AwEHA0IABGHjuh2/hSbacPQX8xSrghg89ovr6cTAoCHPMVJfe1P8
+    dDECvJ+tDu/fAuYPSKzD0D2H1MmpHQ0dzUhyvIRs9LajUDBOMB0GA1UdDgQWBBTn
+    3xT1N+CeggbMjTM5nX4mh1DCpzAfBgNVHSMEGDAWgBTn3xT1N+CeggbMjTM5nX4m
+    h1DCpzAMBgNVHRMEBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIHdgSHkBauQL31t3
+    XIJphjnE2LM9qdEMYPGQRWSu6SfSAiBNV5Rn/q8onttaVpzzJfkJ0biGE3yyLOnl
+    clI+tB9qSw==
+    -----END CERTIFICATE-----
     """
 }

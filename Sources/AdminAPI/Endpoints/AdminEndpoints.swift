@@ -16,8 +16,9 @@ public enum AdminEndpoints {
   ) -> [AdminEndpoint] {
     let present = kinds.filter { $0.requiredSetting.map(isOn) ?? true }
     let absent = kinds.filter { !($0.requiredSetting.map(isOn) ?? true) }
-    return NodeEndpoints.all + ConfigEndpoint.all + ClusteringEndpoints.all + WorkspaceEndpoints.all + TagEndpoints.all
-      + SchemaEndpoints.all(of: present) + ConsumerGroupEndpoint.wrapping(EntityEndpoints.all(of: present), of: present)
+    return NodeEndpoints.all + MetricsEndpoint.all + DiagnosticEndpoints.all + ConfigEndpoint.all
+      + ClusteringEndpoints.all + WorkspaceEndpoints.all + TagEndpoints.all + SchemaEndpoints.all(of: present)
+      + ConsumerGroupEndpoints.adding(to: EntityEndpoints.all(of: present), of: present)
       + UpstreamEndpoints.all(of: present)
       + absent.flatMap(Self.absent)
   }

@@ -104,6 +104,9 @@ extension EntityDefinition {
 
   /// How the summary says by what an entity is addressed.
   var addressing: String { endpointKey.map { ", by id or \($0)" } ?? ", by id" }
+
+  /// As `addressing`, below a parent.
+  var nestedAddressing: String { (endpointKey ?? nestedKey).map { ", by id or \($0)" } ?? ", by id" }
 }
 
 extension AdminRequest {

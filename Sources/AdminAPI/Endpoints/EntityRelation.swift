@@ -31,7 +31,7 @@ struct EntityRelation: Sendable {
         [.get: { try await list($0, $1) }, .post: { try await create($0, $1) }]),
       AdminEndpoint(
         "\(collection)/{\(child.name)}",
-        "Reads, replaces or creates, changes, or deletes one of these \(child.name)\(child.addressing).",
+        "Reads, replaces or creates, changes, or deletes one of these \(child.name)\(child.nestedAddressing).",
         [
           .get: { try await read($0, $1) }, .put: { try await replace($0, $1) },
           .patch: { try await change($0, $1) }, .delete: { try await delete($0, $1) },
@@ -102,6 +102,7 @@ struct EntityRelation: Sendable {
   }
 
   private func childKey(parsing text: String, parentID: String) throws(EntityError) -> EntityKey {
+    if child.nestedKey != nil, !UUIDText.isUUID(text) { return .keyInParent(text, field: field, parent: parentID) }
     let key = try EntityKey(parsing: text, of: child)
     if case .endpointKey(let value) = key, let name = child.endpointKey, child.schema[name]?.isUnique == false {
       return .keyInParent(value, field: field, parent: parentID)

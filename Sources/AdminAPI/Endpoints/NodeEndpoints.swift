@@ -36,9 +36,14 @@ enum NodeEndpoints {
     let identity = services.node.identity
     let statistics = await services.node.statistics
     let catalogue = await services.repository.pluginCatalogue
+    let trusted = await services.node.trustedPlugins
     let available = catalogue.names.compactMap { name in
       catalogue[name].map { plugin in
-        (name, JSONValue.object(["version": .string(plugin.version), "priority": .integer(Int64(plugin.priority))]))
+        var shown: [String: JSONValue] = [
+          "version": .string(plugin.version), "priority": .integer(Int64(plugin.priority)),
+        ]
+        if trusted.contains(name) { shown["trusted"] = true }
+        return (name, JSONValue.object(shown))
       }
     }
     let configured = Set(try await services.repository.snapshot()["plugins"].compactMap { $0["name"]?.string })

@@ -11,9 +11,7 @@ enum SchemaEndpoints {
         [
           .get: { request, _ in
             let name = request.parameters[0]
-            guard let kind = name == TagEndpoints.rows.name ? TagEndpoints.rows : byName[name] else {
-              throw noEntity(name)
-            }
+            guard let kind = byName[name] ?? described[name] else { throw noEntity(name) }
             return .ok(kind.document())
           }
         ]),
@@ -45,6 +43,11 @@ enum SchemaEndpoints {
         ]),
     ]
   }
+
+  /// Schemas of what is not stored: rows that are derived, and credentials of plugins that are not available, which
+  /// clients ask for before they know.
+  private static let described = Dictionary(
+    ([TagEndpoints.rows] + AbsentCredentials.all).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
 
   private static func validate(
     _ kind: EntityDefinition, _ request: AdminRequest, _ services: AdminServices

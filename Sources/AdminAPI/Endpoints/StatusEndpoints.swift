@@ -7,7 +7,7 @@ enum StatusEndpoints {
     AdminEndpoint(
       "/status/ready", "Tells whether the node can serve requests.",
       [.get: { _, services in await ready(services) }]),
-  ]
+  ] + MetricsEndpoint.all
 
   /// 200 once the node has what it needs; 503 with the reason before. Source: Kong fact, hybrid §5.
   private static func ready(_ services: AdminServices) async -> AdminResponse {

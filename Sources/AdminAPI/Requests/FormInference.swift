@@ -37,6 +37,12 @@ struct FormInference {
     case .integer, .number: return scalar(tree) { Self.number($0) ?? .string($0) } ?? untyped(tree)
     case .boolean:
       return scalar(tree) { $0 == "true" ? true : $0 == "false" ? false : .string($0) } ?? untyped(tree)
+    case .variant(let schema):
+      if let scalar = scalar(tree, { .string($0) }) { return scalar }
+      let name = tree.children.first { $0.key == schema.key }?.tree.leaves.first
+      var record: RecordSchema?
+      if case .text(let text)? = name { record = schema[text] }
+      return .object(members(tree) { key, part in value(of: part, field: key, in: record) })
     case .foreign, .json: return untyped(tree)
     }
   }

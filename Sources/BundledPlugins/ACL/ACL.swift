@@ -91,8 +91,9 @@ struct ACLExecutor: PluginExecutor {
     return .finished
   }
 
-  /// What a plugin before put into `kong.ctx.shared.authenticated_groups`; nil unless it is a list of texts.
+  /// What a plugin before said, or put into `kong.ctx.shared.authenticated_groups`; nil unless it is a list of texts.
   private func authenticatedGroups(_ context: RequestContext) -> AccessGroups? {
+    if let names = context.authenticatedGroups, !names.isEmpty { return AccessGroups(names) }
     guard let shared = context.scriptState as? any SharedContextValues,
       case .list(let values) = shared.sharedValue(forKey: "authenticated_groups")
     else { return nil }

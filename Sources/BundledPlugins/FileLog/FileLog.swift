@@ -27,9 +27,10 @@ enum FileLog {
       guard let path = instance.config.text("path") else {
         throw PluginCompileError(plugin: instance.pluginName, reason: "config.path is missing")
       }
+      context.services.lifetime.atEnd("file-log") { _ in await FileLogFile.flushAll() }
       return FileLogExecutor(
         file: FileLogFile.file(at: path), reopens: instance.config.flag("reopen"),
-        customFields: try CustomLogFields(instance), pluginName: instance.pluginName, logger: context.logger)
+        customFields: try CustomLogFields(instance, context.services), pluginName: instance.pluginName, logger: context.logger)
     }
   }
 }
@@ -41,6 +42,8 @@ struct FileLogExecutor: PluginExecutor {
   let customFields: CustomLogFields
   let pluginName: String
   let logger: Logger
+
+  func prepare(on loop: LoopServices) throws(PluginCompileError) { try customFields.prepare(on: loop) }
 
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
     customFields.apply(to: context, plugin: pluginName, logger: logger)

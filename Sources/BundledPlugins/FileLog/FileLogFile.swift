@@ -17,6 +17,8 @@ final class FileLogFile: Sendable {
   /// Taken on `queue` only, so never waited for.
   private let descriptor = Mutex<Int32>(-1)
   private let waiting = Atomic<Int>(0)
+  /// Lines are dropped; told once until there is room again.
+  private let isFull = Atomic<Bool>(false)
 
   static func file(at path: String) -> FileLogFile {
     files.withLock { files in
@@ -38,12 +40,15 @@ final class FileLogFile: Sendable {
   func append(_ line: [UInt8], reopens: Bool, logger: Logger) {
     guard waiting.add(1, ordering: .relaxed).newValue <= Self.maximumWaiting else {
       waiting.subtract(1, ordering: .relaxed)
-      logger.error("file-log: \(Self.maximumWaiting) lines wait to be written to \(path), a further one is lost")
+      if !isFull.exchange(true, ordering: .relaxed) {
+        logger.error("file-log: \(Self.maximumWaiting) lines wait to be written to \(path), further ones are lost")
+      }
       return
     }
     queue.async {
       self.write(line, reopens: reopens, logger: logger)
       self.waiting.subtract(1, ordering: .relaxed)
+      self.isFull.store(false, ordering: .relaxed)
     }
   }
 
@@ -77,4 +82,11 @@ final class FileLogFile: Sendable {
 
   /// Returns when everything taken so far is written.
   func flush() { queue.sync {} }
+
+  /// Returns when everything that any file has taken so far is written.
+  static func flushAll() async {
+    for file in files.withLock({ Array($0.values) }) {
+      await withCheckedContinuation { continuation in file.queue.async { continuation.resume() } }
+    }
+  }
 }

@@ -44,11 +44,19 @@ struct ResponseTransformation: Sendable {
   var replacedBody: ByteBuffer?
   var add: Section
   var append: Section
+  /// Lua functions that change the body, or the values at these paths of it.
+  var transform: Section
+  var functions: (any PluginScripts)?
+  var functionCount = 0
+  var transformedPaths: [JSONPath] = []
+  /// Whether compressed bodies are opened, and compressed again; the plain plugin cannot read them.
+  let opensGzip: Bool
   /// The only top-level members that are left in the end; nil leaves all.
   var allowed: Set<String>?
 
-  init(_ instance: PluginInstance) throws(PluginCompileError) {
+  init(_ instance: PluginInstance, _ services: PluginServices, opensGzip: Bool) throws(PluginCompileError) {
     let config = instance.config
+    self.opensGzip = opensGzip
     func fault(_ reason: String) -> PluginCompileError {
       PluginCompileError(plugin: instance.pluginName, reason: reason)
     }
@@ -72,7 +80,7 @@ struct ResponseTransformation: Sendable {
           section.headers.append((entry.name, value))
         }
       }
-      if name == "remove" || name == "rename" { return section }
+      if name == "remove" || name == "rename" || name == "transform" { return section }
       let types = config[name]?.strings("json_types") ?? []
       for (index, text) in (config[name]?.strings("json") ?? []).enumerated() {
         guard let entry = NamedValue(text) else { throw fault("config.\(name).json: '\(text)' has no name") }
@@ -87,6 +95,7 @@ struct ResponseTransformation: Sendable {
     replace = try section("replace")
     add = try section("add")
     append = try section("append")
+    transform = try section("transform")
     for text in config["remove"]?.strings("json") ?? [] {
       if let entry = NamedValue(text) { removedPaths.append(try path(entry.name)) }
     }
@@ -97,9 +106,15 @@ struct ResponseTransformation: Sendable {
     replacedBody = config["replace"]?.text("body").map { ByteBuffer(string: $0) }
     let allowedNames = config["allow"]?.strings("json") ?? []
     if !allowedNames.isEmpty { allowed = Set(allowedNames) }
-    if !(config["transform"]?.strings("functions") ?? []).isEmpty {
-      throw fault("config.transform.functions: Lua functions cannot be run on bodies here")
+    let functions = config["transform"]?.strings("functions") ?? []
+    for (index, text) in functions.enumerated() {
+      if let problem = LuaText.problem(of: text) { throw fault("config.transform.functions[\(index + 1)]: \(problem)") }
     }
+    if !functions.isEmpty {
+      self.functions = services.scripts.scripts(functions, .function, plugin: instance.pluginName)
+      functionCount = functions.count
+    }
+    for name in config["transform"]?.strings("json") ?? [] { transformedPaths.append(try path(name)) }
   }
 
   var changesHeaders: Bool {
@@ -108,7 +123,7 @@ struct ResponseTransformation: Sendable {
 
   /// Whether any rule is about JSON bodies.
   var changesJSON: Bool {
-    !removedPaths.isEmpty || !renamedPaths.isEmpty || allowed != nil
+    !removedPaths.isEmpty || !renamedPaths.isEmpty || allowed != nil || functions != nil
       || [replace, add, append].contains { !$0.members.isEmpty }
   }
 
@@ -150,13 +165,18 @@ struct ResponseTransformation: Sendable {
     if replacedBody != nil, replace.statuses.contains(status) { return true }
     guard isJSON else { return false }
     return allowed != nil
+      || (functions != nil && transform.statuses.contains(status))
       || (!removedPaths.isEmpty && remove.statuses.contains(status))
       || (!renamedPaths.isEmpty && rename.statuses.contains(status))
       || [replace, add, append].contains { !$0.members.isEmpty && $0.statuses.contains(status) }
   }
 
   /// Only objects are changed; lists are left, save where a path goes into their elements.
-  func transform(_ document: JSONValue, status: Int) -> JSONValue {
+  ///
+  /// - Throws: `PluginScriptError` when a Lua function fails.
+  func transform(
+    _ document: JSONValue, status: Int, _ context: RequestContext
+  ) throws(PluginScriptError) -> JSONValue {
     var document = document
     if remove.statuses.contains(status) {
       for path in removedPaths { document = path.apply(to: document) { _ in nil } }
@@ -183,9 +203,47 @@ struct ResponseTransformation: Sendable {
         document = member.path.apply(to: document, creating: true) { JSONValue.appending(member.value, to: $0) }
       }
     }
+    if let functions, transform.statuses.contains(status) {
+      document = try run(functions, on: document, context)
+    }
     if let allowed, case .object(let members) = document {
       document = .object(members.filter { allowed.contains($0.key) })
     }
+    return document
+  }
+
+  /// Source: Kong fact, bundled-16 §11. What a function returns for the whole body cannot be nil.
+  private func run(
+    _ functions: any PluginScripts, on document: JSONValue, _ context: RequestContext
+  ) throws(PluginScriptError) -> JSONValue {
+    var document = document
+    if transformedPaths.isEmpty {
+      for index in 0..<functionCount {
+        guard let result = try functions.run(index, with: document, in: context) else {
+          throw PluginScriptError("function \(index + 1) has returned nil in place of a body")
+        }
+        document = result
+      }
+      return document
+    }
+    var failure: PluginScriptError?
+    for path in transformedPaths {
+      document = path.apply(to: document) { value in
+        guard let value, failure == nil else { return value }
+        var result: JSONValue? = value
+        do throws(PluginScriptError) {
+          for index in 0..<functionCount {
+            guard let argument = result else { break }
+            result = try functions.run(index, with: argument, in: context)
+          }
+          return result
+        } catch {
+          failure = error
+          return value
+        }
+      }
+    }
+    if let failure { throw failure }
     return document
   }
 }

@@ -5,7 +5,7 @@ import PluginKit
 enum ResponseTransformer {
   static let definition = PluginDefinition.bundled(schema, phases: [.headerFilter, .bodyFilter], Implementation())
   static let advancedDefinition = PluginDefinition.bundled(
-    advancedSchema, phases: [.headerFilter, .bodyFilter], Implementation())
+    advancedSchema, phases: [.headerFilter, .bodyFilter], Implementation(isAdvanced: true))
 
   static let schema = PluginSchema(
     "response-transformer", protocols: PluginFields.protocolsHTTP,
@@ -42,7 +42,14 @@ enum ResponseTransformer {
         "json": .array(of: .string).described("The only top-level members of the body that are left.")
       ]),
       "transform": section("Changed by Lua functions", [
-        "functions": unavailable, "json": unavailable, "if_status": unavailable,
+        "functions": TransformerFields.list(
+          .string.checked(
+            by: .custom("lua_function") { value in
+              value.string.flatMap { LuaText.problem(of: $0) }.map { "Error parsing function: \($0)" }
+            })
+        ).described("Lua texts that return a function, which is called with the body and returns the new one."),
+        "json": names.described("Members whose values the functions are called with, in place of the whole body."),
+        "if_status": statuses,
       ]),
       "dots_in_keys": PluginFields.flag(true, "Whether dots in names of JSON members belong to the name."),
     ]))
@@ -51,12 +58,6 @@ enum ResponseTransformer {
     FieldSchema.record(RecordSchema(fields)).asRequired().described(description + ".")
   }
 
-  /// A list that must stay empty: without functions the rest of the section would be taken and do nothing.
-  private static let unavailable = TransformerFields.list(
-    .string.checked(
-      by: .custom("unavailable") { _ in
-        "Lua functions cannot be run on bodies here; use the other sections, or a streamed plugin"
-      }))
   private static let names = TransformerFields.list(.string)
   private static let pairs = TransformerFields.list(.string.checked(by: .match("^[^:]+:.*$")))
   private static let removedHeaders = TransformerFields.list(
@@ -79,11 +80,14 @@ enum ResponseTransformer {
   ).described("Statuses, or ranges such as 201-204, for which the section counts; all if empty.")
 
   struct Implementation: SnapshotAwarePluginImplementation {
+    var isAdvanced = false
+
     func makeExecutor(
       for instance: PluginInstance, in context: PluginCompileContext
     ) throws(PluginCompileError) -> any PluginExecutor {
       ResponseTransformerExecutor(
-        try ResponseTransformation(instance), pluginName: instance.pluginName, logger: context.logger)
+        try ResponseTransformation(instance, context.services, opensGzip: isAdvanced), pluginName: instance.pluginName,
+        logger: context.logger)
     }
   }
 }

@@ -2,6 +2,7 @@ import EntityModel
 import Logging
 import NIOCore
 import PluginKit
+import Zlib
 
 /// Changes headers in header_filter, and collects a body that is to be changed in body_filter.
 ///
@@ -32,6 +33,8 @@ final class ResponseTransformerExecutor: PluginExecutor {
     if transformation.changesBody { phases.append(.bodyFilter) }
     self.phases = PhaseSet(phases)
   }
+
+  func prepare(on loop: LoopServices) throws(PluginCompileError) { try transformation.functions?.prepare(on: loop) }
 
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
     switch phase {
@@ -78,21 +81,52 @@ final class ResponseTransformerExecutor: PluginExecutor {
 
   private func transformed(_ body: ByteBuffer, _ context: RequestContext) -> ByteBuffer {
     let status = context.response.status
-    var body = body
-    if let replaced = transformation.replacedBody, transformation.replace.statuses.contains(status) { body = replaced }
-    guard transformation.changesJSON, MediaKind.isJSON(context.response.headers.first("content-type")) else {
+    let isCompressed = transformation.opensGzip && Self.isGzip(context.response.headers)
+    var plain = body
+    let replacement = transformation.replace.statuses.contains(status) ? transformation.replacedBody : nil
+    if let replacement {
+      plain = replacement
+    } else if isCompressed {
+      do throws(GzipError) {
+        plain = ByteBuffer(bytes: try Gzip.inflate(Array(body.readableBytesView), limit: Self.largestBody))
+      } catch {
+        logger.warning("plugin '\(pluginName)': body transform failed: \(error)")
+        return body
+      }
+    }
+    guard let result = transformedJSON(plain, status: status, context) ?? replacement else { return body }
+    guard isCompressed else { return result }
+    do throws(GzipError) {
+      return ByteBuffer(bytes: try Gzip.compress(Array(result.readableBytesView)))
+    } catch {
+      logger.error("plugin '\(pluginName)': body transform failed: \(error)")
       return body
     }
-    let document: JSONValue
+  }
+
+  /// Nil if nothing is to be changed, or cannot be.
+  private func transformedJSON(_ body: ByteBuffer, status: Int, _ context: RequestContext) -> ByteBuffer? {
+    guard transformation.changesJSON, MediaKind.isJSON(context.response.headers.first("content-type")) else {
+      return nil
+    }
     do {
-      document = try JSONValue(parsing: body.readableBytesView)
+      let document = try JSONValue(parsing: body.readableBytesView)
+      switch document {
+      case .object, .array: break
+      default: if transformation.functions == nil { return nil }
+      }
+      return ByteBuffer(bytes: try transformation.transform(document, status: status, context).serialized())
+    } catch let error as PluginScriptError {
+      logger.error("plugin '\(pluginName)': body transform failed: \(error)")
+      return nil
     } catch {
       logger.warning("plugin '\(pluginName)': body transform failed: failed parsing json body")
-      return body
+      return nil
     }
-    switch document {
-    case .object, .array: return ByteBuffer(bytes: transformation.transform(document, status: status).serialized())
-    default: return body
-    }
+  }
+
+  private static func isGzip(_ headers: HeaderBlock) -> Bool {
+    guard let coding = headers.first("content-encoding") else { return false }
+    return coding.lowercased().filter { $0 != " " } == "gzip"
   }
 }

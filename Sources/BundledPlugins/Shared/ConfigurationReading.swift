@@ -10,5 +10,11 @@ extension JSONValue {
     return text
   }
 
+  /// A time in milliseconds; zero and null give the other value.
+  func milliseconds(_ key: String, orElse other: Int64) -> Int64 {
+    guard let time = self[key]?.double, time.isFinite, time > 0 else { return other }
+    return Int64(min(max(1, time), 2_147_483_646))
+  }
+
   func flag(_ key: String) -> Bool { self[key]?.bool ?? false }
 }

@@ -56,9 +56,9 @@ final class TemplateEnvironment {
     case .queryParams: return key.coercedText.flatMap { queryArguments[$0] }.map { TemplateValue($0) } ?? .none
     case .uriCaptures: return capture(key)
     case .shared:
-      guard let name = key.coercedText, let shared = context.scriptState as? any SharedContextValues else {
-        return .none
-      }
+      guard let name = key.coercedText else { return .none }
+      if let value = context.sharedValues[name] { return TemplateValue(ConditionValue(value)) }
+      guard let shared = context.scriptState as? any SharedContextValues else { return .none }
       return TemplateValue(shared.sharedValue(forKey: name))
     case .stringLibrary:
       return key.coercedText.flatMap { TemplateLibrary.strings[$0] }.map { .function(.library($0)) } ?? .none

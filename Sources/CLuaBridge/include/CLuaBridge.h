@@ -42,6 +42,9 @@ enum {
   SLU_FLAG_JSON = 4,
 };
 
+// The place of an argument table that was not read, because its function does not want tables.
+#define SLU_NO_TREE ((size_t)INT64_MAX)
+
 // One value of a flat tree in pre-order. A table is followed by `count` pairs (key, value), or `count` values if it is a
 // list.
 typedef struct slu_value {
@@ -138,14 +141,49 @@ enum {
   SLU_RUN_FAILED,
 };
 
-// Why a run was aborted.
-enum { SLU_ABORT_NONE, SLU_ABORT_EXIT, SLU_ABORT_CPU };
+// Why a run was aborted, or which limit made it fail.
+enum {
+  SLU_ABORT_NONE,
+  SLU_ABORT_EXIT,
+  SLU_ABORT_CPU,
+  SLU_ABORT_COROUTINES,
+  SLU_ABORT_REQUEST_MEMORY,
+  SLU_ABORT_PLUGIN_MEMORY,
+  // The state itself is full; an error like any other.
+  SLU_ABORT_STATE_MEMORY,
+};
 
-// A coroutine that runs a phase.
+// A coroutine that runs a phase, and what the phase has used up before it waited.
 typedef struct slu_thread {
   lua_State *state;
   int32_t reference;
+  uint32_t coroutines;
+  uint64_t spent_nanoseconds;
+  int64_t memory;
 } slu_thread;
+
+// What the code of one account may use; 0 stands for no limit.
+typedef struct slu_quota {
+  // CPU time of a phase call, all parts between its waits together, and of loading.
+  uint64_t cpu_nanoseconds;
+  uint64_t load_nanoseconds;
+  // Bytes that the account may hold, garbage that is not collected yet included.
+  size_t plugin_memory;
+  // Bytes that the calls of one request may add to that.
+  size_t request_memory;
+  uint32_t coroutines;
+  size_t string_size;
+  uint64_t pattern_steps;
+} slu_quota;
+
+// Who memory belongs to: one plugin version in one state. Account 0 is the runtime's own.
+typedef struct slu_account {
+  bool is_open;
+  size_t used;
+  // What was left of it by the last collection that it gave cause to.
+  size_t left;
+  slu_quota quota;
+} slu_account;
 
 struct slu_host {
   // First, because the allocator's context is found as a guard.
@@ -177,7 +215,23 @@ struct slu_host {
 
   size_t memory_used;
   size_t memory_limit;
+  slu_account *accounts;
+  uint32_t account_count;
+  // Set by Swift: the account that runs, whether its code is being loaded, and what earlier calls of the same request
+  // have added to its memory.
+  uint32_t account;
+  bool is_loading;
+  int64_t request_memory;
+  // What the run has added to the account's memory, request_memory included.
+  int64_t run_memory;
+  // Untrusted code is to be marked so that the compiler leaves it alone.
+  bool compiler;
 
+  // Which limit made the last run fail (SLU_ABORT_...), SLU_ABORT_NONE for an ordinary error.
+  int32_t failure;
+  // Where the plugin's code was when the run was aborted; empty if that is not known.
+  char abort_source[96];
+  int32_t abort_line;
   // Text of the last failure: message, then traceback.
   char *error_message;
   size_t error_length;
@@ -189,7 +243,8 @@ struct slu_host {
   _Atomic uint64_t run_state;
   // Set by the signal handler when the hook is in place.
   _Atomic uint32_t kill_delivered;
-  uint64_t cpu_limit_nanoseconds;
+  // Of the run; 0 for no limit.
+  _Atomic uint64_t cpu_limit_nanoseconds;
   uint64_t thread_id;
   int32_t cpu_clock;
   bool watched;
@@ -197,11 +252,15 @@ struct slu_host {
   uint64_t watched_since;
 };
 
-// Creates a state with the standard libraries, its compiler off unless `compiler`. NULL when there is no memory.
-// `cpu_limit_nanoseconds` of CPU time are allowed per run; 0 for no limit.
-slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit, uint64_t cpu_limit_nanoseconds,
+// Creates a state with the standard libraries. NULL when there is no memory. `compiler` turns the compiler on, but for
+// code that is trusted only: every other chunk is marked as it is loaded. `quota` is that of account 0.
+slu_host *slu_host_new(void *context, slu_callback callback, size_t memory_limit, const slu_quota *quota,
                        bool compiler);
 void slu_host_free(slu_host *host);
+
+// Opens an account; never fails. Closed ones are taken again once nothing of them is left.
+uint32_t slu_host_open_account(slu_host *host, const slu_quota *quota);
+void slu_host_close_account(slu_host *host, uint32_t account);
 
 // Makes the functions that Lua can call; `functions` and its strings are copied. They appear by name in a table that the
 // prelude gets. Returns false with a message in the host on failure.
@@ -217,8 +276,10 @@ int32_t slu_host_call_member(slu_host *host, int32_t table, const char *member, 
 int32_t slu_host_call_with_result(slu_host *host, int32_t table, const char *member, const char *first,
                                   const char *second);
 
-// Compiles a text chunk with the given environment and keeps the function. LUA_NOREF on failure.
-int32_t slu_host_load(slu_host *host, int32_t environment, const char *name, const char *text, size_t length);
+// Compiles a text chunk with the given environment and keeps the function. LUA_NOREF on failure. Code that is trusted
+// may become machine code if the state's compiler is on.
+int32_t slu_host_load(slu_host *host, int32_t environment, const char *name, const char *text, size_t length,
+                      bool is_trusted);
 
 // Keeps the member of a kept table if it is a function. LUA_NOREF if it is not.
 int32_t slu_host_function_member(slu_host *host, int32_t table, const char *member);

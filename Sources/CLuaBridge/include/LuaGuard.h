@@ -18,6 +18,14 @@ typedef struct slu_guard {
   uintptr_t callback_floor;
   // The thread that the floors belong to.
   uint64_t stack_thread;
+  // Ends the run for a quota that is used up, by an error; NULL where an error alone is enough.
+  void (*exceed)(lua_State *L, struct slu_guard *guard);
+  // Coroutines that the run has made, and how many it may; 0 for no bound.
+  uint32_t coroutines;
+  uint32_t coroutine_limit;
+  // Bytes that string.rep may make, and steps that one match of a pattern may take; 0 for the bounds built in.
+  size_t string_limit;
+  uint64_t pattern_limit;
 } slu_guard;
 
 // Steps between two calls of slu_check.

@@ -59,6 +59,10 @@ typedef struct {
   uint32_t depth_limit;
   uint32_t value_limit;
   bool is_shallow;
+  // As in slu_guard.
+  uint32_t coroutine_limit;
+  size_t string_limit;
+  uint64_t pattern_limit;
 } lua_inspect_request;
 
 typedef struct {

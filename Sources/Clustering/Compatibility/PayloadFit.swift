@@ -1,4 +1,5 @@
 import EntityModel
+import Zlib
 
 /// A configuration as the control plane publishes it.
 public struct ControlPlanePayload: Sendable {

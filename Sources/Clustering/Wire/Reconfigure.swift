@@ -1,5 +1,6 @@
 import Crypto
 import EntityModel
+import Zlib
 
 /// A configuration as a data plane received it, from its control plane or from its last-good copy.
 public struct ReceivedConfiguration: Sendable {

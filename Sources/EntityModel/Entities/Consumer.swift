@@ -38,7 +38,7 @@ extension EntityDefinition {
 
   /// Membership of a consumer in a group that the acl plugin allows or denies.
   public static let acls = EntityDefinition(
-    name: "acls", adminPath: "acls",
+    name: "acls", adminPath: "acls", nestedKey: "group",
     schema: RecordSchema([
       "id": CommonFields.id,
       "created_at": CommonFields.createdAt,

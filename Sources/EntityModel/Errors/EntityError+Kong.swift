@@ -89,6 +89,13 @@ extension EntityError {
       fields: ["@referenced_by": .string(referrer)])
   }
 
+  /// Code 19: a CA certificate cannot be deleted because an entity names it in a list.
+  public static func caCertificateInUse(id: String, by collection: String, referrerID: String) -> EntityError {
+    EntityError(
+      code: .referencedByOthers,
+      message: "ca certificate \(id) is still referenced by \(collection) (id = \(referrerID))")
+  }
+
   /// Code 13: a foreign field given by another unique field of an entity that does not exist.
   public static func unresolvedForeignKey(
     field: String, key: [String: JSONValue], collection: String

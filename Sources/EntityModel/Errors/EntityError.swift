@@ -30,6 +30,7 @@ public struct EntityError: Error, Sendable, Hashable {
     case operationUnsupported = 12
     case foreignKeysUnresolved = 13
     case declarativeConfiguration = 14
+    case referencedByOthers = 19
 
     /// HTTP status of the Admin API.
     public var httpStatus: Int {
@@ -59,6 +60,7 @@ public struct EntityError: Error, Sendable, Hashable {
       case .operationUnsupported: "operation unsupported"
       case .foreignKeysUnresolved: "foreign keys unresolved"
       case .declarativeConfiguration: "invalid declarative configuration"
+      case .referencedByOthers: "referenced by others"
       }
     }
   }

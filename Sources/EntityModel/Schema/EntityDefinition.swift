@@ -10,6 +10,8 @@ public struct EntityDefinition: Sendable {
   public var nestedAdminPath: String?
   /// Field by which an entity can be addressed besides its id, for example `name`.
   public var endpointKey: String?
+  /// Field by which an entity can be addressed below its parent although it is no name of its own (`group` of acls).
+  public var nestedKey: String?
   public var schema: RecordSchema
   /// Fields that together must be unique (Kong's cache key), for example name, route, service, consumer of a plugin.
   public var compositeUnique: [String]
@@ -27,7 +29,8 @@ public struct EntityDefinition: Sendable {
   public var derivedFields: (@Sendable (EntityFields) -> EntityFields)?
 
   public init(
-    name: String, adminPath: String?, nestedAdminPath: String? = nil, endpointKey: String? = nil, schema: RecordSchema,
+    name: String, adminPath: String?, nestedAdminPath: String? = nil, endpointKey: String? = nil, nestedKey: String? = nil,
+    schema: RecordSchema,
     compositeUnique: [String] = [], subschemaKey: String? = nil, isExported: Bool = true, isWorkspaced: Bool = true,
     requiredSetting: String? = nil, dependentDefaults: (@Sendable (EntityFields) -> EntityFields)? = nil,
     derivedFields: (@Sendable (EntityFields) -> EntityFields)? = nil
@@ -36,6 +39,7 @@ public struct EntityDefinition: Sendable {
     self.adminPath = adminPath
     self.nestedAdminPath = nestedAdminPath ?? adminPath
     self.endpointKey = endpointKey
+    self.nestedKey = nestedKey
     self.schema = schema
     self.compositeUnique = compositeUnique
     self.subschemaKey = subschemaKey

@@ -13,6 +13,8 @@ public struct FieldSchema: Sendable {
     case set(FieldSchema)
     case map(keys: FieldSchema, values: FieldSchema)
     case record(RecordSchema)
+    /// A record whose fields depend on the value of one of them.
+    case variant(VariantSchema)
     /// A reference to an entity of the named collection, as `{"id": …}`.
     case foreign(String)
     /// Any JSON value.

@@ -59,6 +59,9 @@ extension FieldSchema {
     case .record(let schema):
       if !isAbstract { output = schema.attributes(alwaysWithChecks: false) }
       output["type"] = "record"
+    case .variant(let schema):
+      output = schema.union.attributes(alwaysWithChecks: false)
+      output["type"] = "record"
     case .foreign(let collection):
       output["type"] = "foreign"
       output["reference"] = .string(collection)

@@ -48,7 +48,7 @@ extension SchemaReader {
     case .foreign:
       if case .string(let id)? = tree["id"] { return .object(["id": .string(id)]) }
       report(path, "expected a record with the field 'id'")
-    case .json:
+    case .json, .variant:
       if let value = tree.json() { return value }
       report(path, "expected plain data")
     }

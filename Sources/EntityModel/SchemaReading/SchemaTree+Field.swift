@@ -18,6 +18,8 @@ extension SchemaTree {
       if !record.entityChecks.isEmpty {
         members.append(("entity_checks", .list(record.entityChecks.map { SchemaTree($0.document) })))
       }
+    case .variant(let schema):
+      members.append(("fields", .list(schema.union.fields.map { .members([($0.name, SchemaTree($0.schema))]) })))
     case .foreign(let reference): members.append(("reference", .string(reference)))
     case .string, .integer, .number, .boolean, .json: break
     }
@@ -100,7 +102,7 @@ extension FieldSchema.Kind {
     case .array: "array"
     case .set: "set"
     case .map: "map"
-    case .record: "record"
+    case .record, .variant: "record"
     case .foreign: "foreign"
     case .json: "json"
     }

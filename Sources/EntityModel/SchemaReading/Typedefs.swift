@@ -34,7 +34,7 @@ public enum Typedefs {
         collect(values)
       case .record(let record):
         for field in record.fields { collect(field.schema) }
-      case .string, .integer, .number, .boolean, .foreign, .json: break
+      case .string, .integer, .number, .boolean, .foreign, .json, .variant: break
       }
     }
     for field in all.values { collect(field) }

@@ -8,8 +8,10 @@ public struct EntityValidator: Sendable {
   public var conditionCheck: (@Sendable (String) -> String?)?
   /// Whether unknown fields that are null are overlooked; for data planes, whose control plane may know more fields.
   public var ignoresUnknownNulls = false
+  /// Whether `ttl` may be a time of expiry (`Lifetime`); for files and control planes, not for clients.
+  public var acceptsExpiryTimes = false
 
-  private let now: @Sendable () -> Double
+  let now: @Sendable () -> Double
   private let uuid: @Sendable () -> String
 
   /// - Parameters:
@@ -39,6 +41,13 @@ public struct EntityValidator: Sendable {
     let schema = try effectiveSchema(of: definition, selector: selector)
     let filling = SchemaFilling(dropsUnknownNulls: ignoresUnknownNulls)
     let expanded = try filling.expandingShorthands(of: changes, by: schema)
+    var existing = existing
+    var expiry: JSONValue?
+    if definition.expires, changes["ttl"] == nil {
+      // The clock goes on.
+      expiry = existing["ttl"] ?? .null
+      existing["ttl"] = .null
+    }
     var merged = filling.merging(expanded, over: existing, by: schema)
     merged["id"] = existing["id"]
     fillUpdateTimes(of: &merged, by: schema)
@@ -47,9 +56,10 @@ public struct EntityValidator: Sendable {
     addImmutableViolations(of: merged, against: existing, by: schema, to: &violations)
     addConditionViolation(of: merged, in: definition, to: &violations)
     guard violations.isEmpty else { throw violations }
-    let complete = filling.filled(merged, by: schema)
+    var complete = filling.filled(merged, by: schema)
     let missing = SchemaValidation(checksEntities: false).violations(of: complete, by: schema)
     guard missing.isEmpty else { throw missing }
+    startLifetime(of: &complete, definition, expiry: expiry)
     return definition.derivedFields?(complete) ?? complete
   }
 
@@ -70,12 +80,15 @@ public struct EntityValidator: Sendable {
 
   /// The entity as the Admin API shows it: every field of the schema, null where unset.
   ///
-  /// Transient fields appear when the entity has them; deprecated names appear with the value that replaced them.
+  /// Transient fields appear when the entity has them; deprecated names appear with the value that replaced them; `ttl`
+  /// is what remains of it.
   public func present(_ entity: EntityFields, of definition: EntityDefinition) -> JSONValue {
     let schema =
       (try? effectiveSchema(of: definition, selector: definition.subschemaKey.flatMap { entity[$0] }))
       ?? definition.schema
-    return .object(SchemaPresentation().presented(entity, by: schema))
+    var shown = SchemaPresentation().presented(entity, by: schema)
+    if definition.expires { shown["ttl"] = remainingLifetime(of: entity) }
+    return .object(shown)
   }
 
   // MARK: Steps
@@ -85,6 +98,8 @@ public struct EntityValidator: Sendable {
   ) throws(SchemaViolations) -> EntityFields {
     let schema = try effectiveSchema(of: definition, selector: definition.subschemaKey.flatMap { input[$0] })
     let filling = SchemaFilling(dropsUnknownNulls: ignoresUnknownNulls)
+    var input = input
+    let expiry = takeExpiry(from: &input, definition)
     var entity = try filling.expandingShorthands(of: input, by: schema)
     if let defaults = definition.dependentDefaults?(entity) {
       for (name, value) in defaults where entity[name] == nil { entity[name] = value }
@@ -95,6 +110,7 @@ public struct EntityValidator: Sendable {
     if let existing { addImmutableViolations(of: entity, against: existing, by: schema, to: &violations) }
     addConditionViolation(of: entity, in: definition, to: &violations)
     guard violations.isEmpty else { throw violations }
+    startLifetime(of: &entity, definition, expiry: expiry, created: input["created_at"])
     return definition.derivedFields?(entity) ?? entity
   }
 

@@ -136,6 +136,10 @@ struct SchemaFilling {
       return .object(filled(members, by: inner, fillsMissing: fillsMissing))
     case (.record(let inner), .array([])) where !field.isAbstract:
       return .object(filled([:], by: inner, fillsMissing: fillsMissing))
+    case (.variant(let schema), .object(let members)):
+      guard let record = schema.record(for: members) else { return value }
+      let own = schema.withoutForeignNulls(members, by: record)
+      return .object(filled(own, by: record, fillsMissing: fillsMissing))
     case (.foreign, .object(let members)):
       guard let id = members["id"], !id.isNull else {
         let others = members.filter { $0.key != "id" }

@@ -24,6 +24,9 @@ struct SchemaPresentation {
     case (_, .null): return field.required ? field.defaultValue ?? .null : .null
     case (.record(let inner), .object(let members)) where !field.isAbstract:
       return .object(presented(members, by: inner))
+    case (.variant(let schema), .object(let members)):
+      guard let record = schema.record(for: members) else { return value }
+      return .object(presented(members, by: record))
     case (.array(let element), .array(let elements)), (.set(let element), .array(let elements)):
       return .array(elements.map { presented($0, by: element) })
     case (.array, .object([:])), (.set, .object([:])): return .array([])

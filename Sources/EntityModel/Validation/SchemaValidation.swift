@@ -77,6 +77,7 @@ struct SchemaValidation {
       return elementViolations(of: elements, by: element)
     case .map(let keys, let values): return mapViolation(of: value, keys: keys, values: values)
     case .record(let schema): return field.isAbstract ? nil : recordViolation(of: value, by: schema)
+    case .variant(let schema): return variantViolation(of: value, by: schema)
     case .foreign(let collection): return foreignViolation(of: value, collection: collection)
     }
   }
@@ -119,6 +120,18 @@ struct SchemaValidation {
       return .array(elements.map { _ in "unknown field" })
     default: return "expected a record"
     }
+  }
+
+  private func variantViolation(of value: JSONValue, by schema: VariantSchema) -> JSONValue? {
+    guard case .object(let members) = value else { return "expected a record" }
+    guard let record = schema.record(for: members) else {
+      guard let name = members[schema.key], !name.isNull else { return .object([schema.key: "required field missing"]) }
+      guard name.string != nil else { return .object([schema.key: "expected a string"]) }
+      return .object([
+        schema.key: .string("expected one of: \(schema.variants.map(\.name).joined(separator: ", "))")
+      ])
+    }
+    return recordViolation(of: .object(schema.withoutForeignNulls(members, by: record)), by: record)
   }
 
   private func foreignViolation(of value: JSONValue, collection: String) -> JSONValue? {

@@ -1,5 +1,6 @@
 import EntityModel
 import Logging
+import NIOSSL
 import PluginKit
 import Proxy
 
@@ -10,6 +11,7 @@ actor ConfigurationApplier {
   private let registryBuilder: PluginRegistryBuilder
   private let proxy: ProxyServer
   private let services: PluginServices
+  private let trustRoots: NIOSSLTrustRoots
   private let logger: Logger
 
   /// Hash of the configuration that runs, zeros for none.
@@ -18,10 +20,15 @@ actor ConfigurationApplier {
   private var running: RuntimeSnapshot?
   private var streamedPlugins = StreamedDefinitions()
 
-  init(registryBuilder: PluginRegistryBuilder, proxy: ProxyServer, services: PluginServices, logger: Logger) {
+  /// - Parameter trustRoots: what servers of services are verified with that name no CA certificates.
+  init(
+    registryBuilder: PluginRegistryBuilder, proxy: ProxyServer, services: PluginServices,
+    trustRoots: NIOSSLTrustRoots, logger: Logger
+  ) {
     self.registryBuilder = registryBuilder
     self.proxy = proxy
     self.services = services
+    self.trustRoots = trustRoots
     self.logger = logger
   }
 
@@ -33,8 +40,9 @@ actor ConfigurationApplier {
     let start = clock.now
     do {
       let registry = try registryBuilder.registry(for: snapshot, remembering: &streamedPlugins)
-      let compiled = try SnapshotCompiler(registry: registry, logger: logger, services: services).compile(
-        snapshot, reusing: running)
+      let compiled = try SnapshotCompiler(
+        registry: registry, logger: logger, trustRoots: trustRoots, services: services
+      ).compile(snapshot, reusing: running)
       try await proxy.swap(to: compiled)
       running = compiled
     } catch {

@@ -46,6 +46,33 @@ final class GatewayNode: AdminNodeSource {
     ]) { setting, _ in setting }
   }
 
+  /// Plugins whose Lua code has no limit of CPU time.
+  var trustedPlugins: Set<String> {
+    Set(parts.settings.luaQuotaOverrides.filter(\.isTrusted).map(\.plugin))
+  }
+
+  var luaMetrics: [NodeMetric] {
+    let ends = parts.luaMeter.endedCalls.map { key, count in
+      NodeMetric.Sample(
+        labels: [
+          ("plugin", key.plugin), ("version", key.version), ("phase", key.phase), ("limit", key.limit.rawValue),
+        ], value: count)
+    }
+    return [
+      NodeMetric(
+        name: "sluice_lua_limit_exceeded_total", isCounter: true,
+        summary: "Calls of Lua plugins that a limit has ended", samples: ends),
+      NodeMetric(
+        name: "sluice_lua_states_replaced_total", isCounter: true,
+        summary: "Lua states that were full and were replaced",
+        samples: [.init(labels: [], value: parts.luaMeter.replacedStates)]),
+      NodeMetric(
+        name: "sluice_lua_plugin_trusted", isCounter: false,
+        summary: "Lua plugins that are compiled and have no limit of CPU time",
+        samples: trustedPlugins.map { .init(labels: [("plugin", $0)], value: 1) }),
+    ]
+  }
+
   var statistics: NodeStatistics {
     var sum = NodeStatistics()
     for loop in proxy?.statistics ?? [] {

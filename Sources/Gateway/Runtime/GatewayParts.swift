@@ -25,6 +25,12 @@ struct GatewayParts: Sendable {
   let inspector: LuaPluginInspector
   let listeners: ListenersFile
   let outbound: SharedHTTPClient
+  let outboundTCP: SharedTCPClient
+  let trustRoots: NIOSSLTrustRoots
+  let pluginLifetime = PluginLifetime()
+  let luaMeter = LuaMeter()
+  /// Told of every call of the plugin API, for `sluice plugin run`; nil on a gateway that serves.
+  var luaTrace: LuaTrace?
 
   init(settings: GatewaySettings) async throws {
     self.settings = settings
@@ -39,12 +45,23 @@ struct GatewayParts: Sendable {
       versionNumber: SluiceVersion.kongNumber, serverToken: SluiceVersion.serverToken,
       configuration: settings.redacted(), trustedIPs: settings.trustedIPs.blocks)
     group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
-    outbound = SharedHTTPClient(group: group)
-    let inspector = LuaPluginInspector()
+    trustRoots = try settings.trustRoots()
+    outbound = SharedHTTPClient(group: group, trustRoots: trustRoots)
+    outboundTCP = SharedTCPClient(trustRoots: trustRoots)
+    let inspector = LuaPluginInspector(settings: settings)
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
     listeners = ListenersFile(prefix: settings.prefix, expected: Self.listenerCount(settings))
     logger.notice("Sluice \(SluiceVersion.current) starts as \(settings.role.rawValue), node \(node.id)")
+    announceTrust()
+  }
+
+  /// Says which plugins run without a limit of CPU time.
+  private func announceTrust() {
+    for override in settings.luaQuotaOverrides where override.isTrusted {
+      logger.warning(
+        "the plugin '\(override.plugin)' is trusted (lua_quota_overrides): its code is compiled, and nothing limits its CPU time")
+    }
   }
 
   /// Every plugin that comes with the program, whatever it is written in, for looking at its declaration.
@@ -54,8 +71,9 @@ struct GatewayParts: Sendable {
 
   /// The rules by which entities are validated on a node with these settings.
   static func rules(settings: GatewaySettings, inspector: LuaPluginInspector) -> StoreRules {
-    StoreRules(
-      bundled: BundledPlugins.all.map(\.description) + LuaBundledPlugins.descriptions, inspector: inspector,
+    let bundled = BundledPlugins.all.map(\.description) + LuaBundledPlugins.descriptions
+    return StoreRules(
+      bundled: settings.tlsCertificateVerify ? bundled.map { $0.verifyingServers() } : bundled, inspector: inspector,
       isStreamingEnabled: settings.customPluginStreamingEnabled,
       checkCondition: { source in
         do throws(ConditionSyntaxError) {
@@ -123,18 +141,26 @@ struct GatewayParts: Sendable {
     ConfigurationApplier(
       registryBuilder: PluginRegistryBuilder(
         inspector: inspector, luaSettings: luaSettings, isStreamingEnabled: settings.customPluginStreamingEnabled),
-      proxy: proxy, services: PluginServices(outbound: outbound), logger: logger)
+      proxy: proxy,
+      services: PluginServices(
+        outbound: outbound, tcp: outboundTCP, lifetime: pluginLifetime,
+        scripts: LuaScriptRuntime(settings: luaSettings)),
+      trustRoots: trustRoots, logger: logger)
   }
 
   private var luaSettings: LuaRuntime.LuaSettings {
-    LuaRuntime.LuaSettings(
-      sandbox: SandboxMode(settings.untrustedLua), bodyBufferSize: settings.clientBodyBufferSize,
-      logSink: LoggerLuaLogSink(logger))
+    var made = LuaRuntime.LuaSettings(settings: settings, meter: luaMeter, logSink: LoggerLuaLogSink(logger))
+    made.trace = luaTrace
+    return made
   }
 
   func drain(_ proxy: ProxyServer) async {
     logger.notice("draining: requests under way may finish")
-    await proxy.drain(timeout: TimeAmount(settings.workerShutdownTimeout))
+    let timeout = TimeAmount(settings.workerShutdownTimeout)
+    let deadline = NIODeadline.now() + timeout
+    await proxy.drain(timeout: timeout)
+    // Requests that used the whole time leave a moment for what they logged.
+    await pluginLifetime.end(by: max(deadline, .now() + .seconds(1)))
   }
 
   // MARK: Cluster
@@ -224,18 +250,5 @@ struct GatewayParts: Sendable {
         listeners.add(address.tls == nil ? kind : "\(kind)_ssl", host: address.host, port: address.port)
       })
     try await api.run()
-  }
-}
-
-extension SandboxMode {
-  /// Kong compatibility: its older mode `sandbox` is `lax` here; its two lists of names are not read.
-  fileprivate init(_ setting: UntrustedLua) {
-    self =
-      switch setting {
-      case .off: .off
-      case .strict: .strict
-      case .lax, .sandbox: .lax
-      case .on: .on
-      }
   }
 }

@@ -57,6 +57,19 @@ extension SettingKind<Int> {
   }
 }
 
+extension SettingKind<Int> {
+  /// ``size`` with a least value.
+  static func size(atLeast least: Int) -> SettingKind {
+    SettingKind(
+      size.accepted + (least > 0 ? ", at least \(least >> 20)m" : ""), json: size.json
+    ) { text throws(SettingValueError) -> Int in
+      let bytes = try size.parse(text)
+      guard bytes >= least else { throw SettingValueError("is too small") }
+      return bytes
+    }
+  }
+}
+
 extension SettingKind<Duration> {
   /// Seconds as a decimal number, as Kong's own settings write them.
   static let seconds = SettingKind("a number of seconds, fractions allowed", json: SettingText.json(seconds:)) {
@@ -164,6 +177,17 @@ extension SettingKind<[PEMSource]> {
     json: { $0.isEmpty ? nil : .array($0.map { .string($0.shown) }) }
   ) { text throws(SettingValueError) -> [PEMSource] in
     SettingText.items(text).map(PEMSource.init(parsing:))
+  }
+}
+
+extension SettingKind<[TrustedCertificates]> {
+  static let trustedCertificates = SettingKind(
+    "a comma-separated list of `system`, absolute paths, PEM texts or PEM texts in base64",
+    json: { .array($0.map { .string($0.shown) }) }
+  ) { text throws(SettingValueError) -> [TrustedCertificates] in
+    let items = SettingText.items(text)
+    if items.isEmpty { throw SettingValueError("names no certificate") }
+    return items.map { $0 == "system" ? .system : .given(PEMSource(parsing: $0)) }
   }
 }
 

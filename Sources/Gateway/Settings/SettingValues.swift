@@ -103,6 +103,20 @@ public enum PEMSource: Sendable, Hashable {
   }
 }
 
+/// Certificates of authorities.
+public enum TrustedCertificates: Sendable, Hashable {
+  /// Those that the operating system comes with.
+  case system
+  case given(PEMSource)
+
+  var shown: String {
+    switch self {
+    case .system: "system"
+    case .given(let source): source.shown
+    }
+  }
+}
+
 /// A file named by a certificate setting that cannot be read.
 public struct PEMSourceError: Error, Sendable, CustomStringConvertible {
   public let path: String

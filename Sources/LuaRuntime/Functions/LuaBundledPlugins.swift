@@ -50,7 +50,10 @@ public enum LuaBundledPlugins {
 
   /// Kong compatibility: frames of WebSocket connections pass unread, so that functions for them are refused.
   private static var noFunctions: FieldSchema {
-    .array(of: .string).asRequired().defaulting(to: .array([])).checked(by: .lengthAtMost(0))
-      .failing(with: "functions for WebSocket phases are not supported; WebSocket connections pass without plugins")
+    .array(of: .string).asRequired().defaulting(to: .array([])).checked(
+      by: .custom("unavailable") { value in
+        guard value.array?.isEmpty == false else { return nil }
+        return "functions for WebSocket phases are not supported; WebSocket connections pass without plugins"
+      })
   }
 }

@@ -39,9 +39,10 @@ final class LuaFunctionExecutor: PluginExecutor {
     guard settings.sandbox != .off else { return }
     let host = try LuaHost.host(on: loop, settings: settings)
     if host.instance(key) != nil { return }
-    let table = try host.load(functions: texts, plugin: instance.pluginName)
-    host.keep(
-      LuaInstance(self, LuaHandler(table: table, on: host), configuration: luaNoReference, host: host), key: key)
+    let tenant = LuaTenant(plugin: instance.pluginName, version: instance.pluginVersion, on: host)
+    let table = try host.load(functions: texts, tenant)
+    let handler = LuaHandler(table: table, tenant, on: host)
+    host.keep(LuaInstance(self, handler, configuration: luaNoReference, host: host), key: key)
   }
 
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {

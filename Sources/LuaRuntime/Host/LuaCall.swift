@@ -117,7 +117,11 @@ struct LuaCall {
     var place = 0
     if kind(index) == SLU_TABLE {
       place = raw.pointee.arguments[index].offset
-      return LuaValue(UnsafePointer(raw.pointee.nodes), &place)
+      // Of a table that its function does not ask for nothing is known but that it is one.
+      guard place < Int(raw.pointee.node_count), let nodes = raw.pointee.nodes else {
+        return .table([], isArray: false)
+      }
+      return LuaValue(UnsafePointer(nodes), &place)
     }
     return LuaValue(UnsafePointer(raw.pointee.arguments) + index, &place)
   }

@@ -12,14 +12,14 @@ public final class LuaHost {
   let settings: LuaSettings
   let node: NodeInfo
   let loopIndex: Int
-  private let prelude: Int32
+  let prelude: Int32
 
   /// The request whose plugin runs now; nil while a plugin is loaded.
   private(set) var context: RequestContext?
   /// Name of the plugin that runs or is loaded now, for log lines.
   private(set) var pluginName: String?
   private(set) var phase = Phase.initWorker
-  private var pendingWait: LuaWait?
+  var pendingWait: LuaWait?
   /// Of the last request: where waits and timers of this host are kept.
   private(set) var eventLoop: (any EventLoop)?
   /// What the running timer keeps; nil while none runs.
@@ -27,17 +27,23 @@ public final class LuaHost {
   private var dueTimer = 0
   private var timerFunction = luaNoReference
   private var pendingTimers = 0
-  private var handlers: [LuaSourceIdentity: LuaHandlerBox] = [:]
-  private var instances: [Int: LuaInstance] = [:]
+  /// Of the script that runs.
+  var exchange = LuaScriptExchange()
+  private var instances = LuaInstances()
+  /// The instance that was looked up last; it is the one that runs.
+  private var lastInstance: (key: Int, tenant: LuaTenant)?
+  /// The plugin that is being loaded.
+  private var loadingTenant: LuaTenant?
+  private var tenant: LuaTenant?
 
   /// - Throws: `PluginCompileError` when the state cannot be made, for want of memory.
   init(loop: LoopServices, settings: LuaSettings) throws(PluginCompileError) {
     self.settings = settings
     node = loop.node
     loopIndex = loop.index
+    var quota = slu_quota(settings.quota)
     guard
-      let raw = slu_host_new(
-        nil, performLuaCall, settings.memoryLimit, UInt64(max(0, settings.cpuLimitMilliseconds)) * 1_000_000, false)
+      let raw = slu_host_new(nil, performLuaCall, settings.memoryLimit, &quota, settings.needsCompiler)
     else { throw PluginCompileError(plugin: "lua", reason: "no memory for a Lua state") }
     self.raw = raw
     guard Self.define(PDKNamespaces.all, in: raw) else {
@@ -56,8 +62,10 @@ public final class LuaHost {
   }
 
   deinit {
+    lastInstance = nil
+    loadingTenant = nil
+    tenant = nil
     instances.removeAll()
-    handlers.removeAll()
     slu_host_free(raw)
   }
 
@@ -102,7 +110,9 @@ public final class LuaHost {
   fileprivate func perform(_ function: Int, _ raw: UnsafeMutablePointer<slu_call>) -> Int32 {
     let call = LuaCall(raw: raw, host: self)
     do throws(LuaFault) {
-      switch try Self.bodies[function](call) {
+      let outcome = try Self.bodies[function](call)
+      if let trace = settings.trace { traceCall(PDKNamespaces.all[function], raw, failure: nil, trace) }
+      switch outcome {
       case .returned: return Int32(SLU_RETURN)
       case .exit: return Int32(SLU_EXIT)
       case .wait(let wait):
@@ -113,6 +123,7 @@ public final class LuaHost {
         return Int32(SLU_SUSPEND)
       }
     } catch {
+      if let trace = settings.trace { traceCall(PDKNamespaces.all[function], raw, failure: error.message, trace) }
       slu_clear_results(raw)
       call.returns(error.message)
       return Int32(SLU_RAISE)
@@ -124,18 +135,24 @@ public final class LuaHost {
   static let sandboxIsOff =
     "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'"
 
+  /// Names a version of a plugin: its text counts, not only its name.
+  private static func scope(of plugin: String, _ text: String) -> String { "\(plugin)#\(UInt(bitPattern: text.hashValue))" }
+
   /// Makes an environment of its own and loads a chunk into it; gives the reference of the chunk's function.
-  func load(chunk text: String, named name: String, plugin: String) throws(PluginCompileError) -> Int32 {
+  func load(chunk text: String, named name: String, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
+    let plugin = tenant.plugin
+    raw.pointee.account = tenant.account
+    defer { raw.pointee.account = 0 }
     guard settings.sandbox != .off else {
       throw PluginCompileError(plugin: plugin, reason: Self.sandboxIsOff)
     }
-    let environment = slu_host_call_member(raw, prelude, "environment", settings.sandbox.rawValue, plugin)
+    let environment = slu_host_call_member(raw, prelude, "environment", settings.sandbox.rawValue, Self.scope(of: plugin, text))
     guard environment != luaNoReference else {
       throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
     }
     defer { slu_host_release(raw, environment) }
     var text = text
-    let function = text.withUTF8 { slu_host_load(raw, environment, name, $0.baseAddress, $0.count) }
+    let function = text.withUTF8 { slu_host_load(raw, environment, name, $0.baseAddress, $0.count, tenant.isTrusted) }
     guard function != luaNoReference else {
       throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
     }
@@ -144,7 +161,10 @@ public final class LuaHost {
 
   /// Compiles the Lua texts of each phase in one environment; gives the reference of a table with one function per
   /// phase, which runs its texts in order.
-  func load(functions phases: [String: JSONValue], plugin: String) throws(PluginCompileError) -> Int32 {
+  func load(functions phases: [String: JSONValue], _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
+    let plugin = tenant.plugin
+    raw.pointee.account = tenant.account
+    defer { raw.pointee.account = 0 }
     slu_clear_results(callMemory)
     LuaCall(raw: callMemory, host: self).returns(.object(phases))
     let table = slu_host_call_with_result(raw, prelude, "functions", settings.sandbox.rawValue, plugin)
@@ -154,14 +174,41 @@ public final class LuaHost {
     return table
   }
 
+  /// Compiles Lua texts of a configuration; gives the reference of a table of functions `script1`, `script2` and so on,
+  /// which take and give their values by way of `exchange`.
+  func load(scripts texts: [String], returnFunctions: Bool, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
+    let plugin = tenant.plugin
+    raw.pointee.account = tenant.account
+    defer { raw.pointee.account = 0 }
+    slu_clear_results(callMemory)
+    let call = LuaCall(raw: callMemory, host: self)
+    call.returns(.array(texts.map { .string($0) }))
+    call.returns(returnFunctions)
+    let table = slu_host_call_with_result(raw, prelude, "scripts", settings.sandbox.rawValue, plugin)
+    guard table != luaNoReference else {
+      throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
+    }
+    return table
+  }
+
   /// Runs a loaded chunk once, outside of any request, and keeps what it returns if that is a table or function.
-  func evaluate(_ function: Int32, plugin: String) throws(PluginCompileError) -> Int32 {
+  func evaluate(_ function: Int32, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
+    let plugin = tenant.plugin
+    loadingTenant = tenant
     enter(nil, .initWorker, key: 0, plugin: plugin)
-    defer { leave() }
+    raw.pointee.is_loading = true
+    defer {
+      raw.pointee.is_loading = false
+      loadingTenant = nil
+      leave()
+    }
     var kept = luaNoReference
+    let start = settings.trace == nil ? 0 : Self.processorTime()
     let status = slu_host_start(raw, function, luaNoReference, luaNoReference, &kept)
+    if let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
     guard status == Int32(SLU_RUN_FINISHED) else {
       if status == Int32(SLU_RUN_WAITING) { slu_host_abandon(raw, raw.pointee.running) }
+      countFailure(tenant, phase: "load")
       throw PluginCompileError(
         plugin: plugin,
         reason: status == Int32(SLU_RUN_FAILED) ? Self.errorMessage(raw) : "a plugin cannot wait while it is loaded")
@@ -191,7 +238,7 @@ public final class LuaHost {
 
   func release(_ reference: Int32) { slu_host_release(raw, reference) }
 
-  private var callMemory: UnsafeMutablePointer<slu_call> {
+  var callMemory: UnsafeMutablePointer<slu_call> {
     UnsafeMutableRawPointer(raw).advanced(by: MemoryLayout<slu_host>.offset(of: \slu_host.call) ?? 0)
       .assumingMemoryBound(to: slu_call.self)
   }
@@ -205,24 +252,38 @@ public final class LuaHost {
 
   /// The handler of a source, loaded once per state.
   func handler(for plugin: LuaPlugin) throws(PluginCompileError) -> LuaHandler {
-    if let handler = handlers[plugin.identity]?.handler { return handler }
+    if let handler = instances.handler(plugin.identity) { return handler }
     let handler = try LuaHandler(plugin, on: self)
-    handlers[plugin.identity] = LuaHandlerBox(handler: handler)
+    instances.insert(handler, for: plugin.identity)
     return handler
   }
 
-  func instance(_ key: Int) -> LuaInstance? { instances[key] }
+  func instance(_ key: Int) -> LuaInstance? {
+    guard let instance = instances[key] else { return nil }
+    lastInstance = (key, instance.handler.tenant)
+    return instance
+  }
 
-  /// Keeps an instance for as long as its executor lives, and drops those whose executor is gone.
-  func keep(_ instance: LuaInstance, key: Int) {
-    instances = instances.filter { $0.value.executor != nil }
-    handlers = handlers.filter { $0.value.handler != nil }
-    instances[key] = instance
+  /// Keeps an instance for as long as its executor lives.
+  func keep(_ instance: LuaInstance, key: Int) { instances.insert(instance, key: key) }
+
+  /// Instances that the state holds, those included whose executor is gone but that were not looked at yet.
+  var instanceCount: Int { instances.count }
+
+  /// Drops everything of one plugin version; it is loaded anew at its next use.
+  func forget(_ tenant: LuaTenant) {
+    lastInstance = nil
+    instances.remove(tenant)
+  }
+
+  private func tenant(of key: Int) -> LuaTenant? {
+    if let lastInstance, lastInstance.key == key { return lastInstance.tenant }
+    return instances[key]?.handler.tenant
   }
 
   // MARK: Runs
 
-  private func enter(
+  func enter(
     _ context: RequestContext?, _ phase: Phase, key: Int, plugin: String?, timer: LuaRequestState? = nil
   ) {
     self.context = context
@@ -233,16 +294,44 @@ public final class LuaHost {
     raw.pointee.phase = timer == nil ? UInt32(phase.rawValue) : Self.timerPhase
     raw.pointee.phase_name = timer == nil ? phaseNames[Int(phase.rawValue)] : timerPhaseName
     raw.pointee.plugin_key = Double(key)
+    tenant = loadingTenant ?? tenant(of: key)
+    raw.pointee.account = tenant?.account ?? 0
+    raw.pointee.request_memory = 0
     raw.pointee.request_reference = timer?.reference ?? luaNoReference
     if let state = context?.scriptState as? LuaRequestState, state.host === self {
       raw.pointee.request_reference = state.reference
+      raw.pointee.request_memory = state.memory
     }
   }
+
+  /// Counts what the calls of a request add to the memory of plugins, the small change left out.
+  private func chargeRequest(_ context: RequestContext?) {
+    let growth = raw.pointee.run_memory - raw.pointee.request_memory
+    guard growth > Self.chargedGrowth, let context else { return }
+    requestState(of: context).memory += growth
+  }
+
+  private static let chargedGrowth: Int64 = 1 << 20
 
   /// The phase of timers as the bridge knows it: none that a function could ask for.
   private static let timerPhase: UInt32 = 31
 
   var isTimer: Bool { timerState != nil }
+
+  /// The light thread that runs, when it goes on after a wait, and what it has waited for.
+  var runningThread: Int?
+  var threadResults: LuaWait.Results?
+  /// Idle connections of plugins.
+  let socketPools = SocketPools()
+  /// Who waits for a signal, by its token.
+  var signals: [Int: LuaSignal] = [:]
+
+  /// What the running request or timer keeps, if it keeps anything yet.
+  var startedState: LuaRequestState? {
+    if let timerState { return timerState }
+    guard let state = context?.scriptState as? LuaRequestState, state.host === self else { return nil }
+    return state
+  }
 
   /// What the running request or timer keeps; nil while a plugin is loaded.
   var runningState: LuaRequestState? { timerState ?? context.map { requestState(of: $0) } }
@@ -270,7 +359,7 @@ public final class LuaHost {
   /// Number of the instance that runs.
   var pluginKey: Int { Int(raw.pointee.plugin_key) }
 
-  private func leave() {
+  func leave() {
     let reference = raw.pointee.request_reference
     if let timerState {
       timerState.reference = reference
@@ -280,6 +369,8 @@ public final class LuaHost {
     context = nil
     timerState = nil
     pluginName = nil
+    tenant = nil
+    raw.pointee.account = 0
   }
 
   /// Runs a function as a phase of a plugin instance.
@@ -288,11 +379,13 @@ public final class LuaHost {
     _ context: RequestContext
   ) -> PhaseOutcome {
     enter(context, phase, key: key, plugin: plugin)
+    let start = settings.trace == nil ? 0 : Self.processorTime()
     let status = slu_host_start(raw, function, handler, configuration, nil)
+    if let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
     return conclude(status, key: key, plugin: plugin, phase, context)
   }
 
-  private func conclude(
+  func conclude(
     _ status: Int32, key: Int, plugin: String, _ phase: Phase, _ context: RequestContext?
   ) -> PhaseOutcome {
     let timer = timerState
@@ -300,10 +393,12 @@ public final class LuaHost {
     while true {
       switch Int(status) {
       case SLU_RUN_FINISHED, SLU_RUN_EXITED:
+        let waits = waitsForThreads(exited: Int(status) == SLU_RUN_EXITED)
+        chargeRequest(context)
         leave()
-        return .finished
+        return waits ? .suspended : .finished
       case SLU_RUN_WAITING:
-        let run = LuaRun(self, raw.pointee.running, key: key, plugin: plugin, phase, timer)
+        let run = LuaRun(self, raw.pointee.running, key: key, plugin: plugin, phase, timer, startedState)
         leave()
         guard let wait = pendingWait, let eventLoop else { return .failed }
         pendingWait = nil
@@ -321,8 +416,10 @@ public final class LuaHost {
         status = resume(run, context, results)
       default:
         logFailure(plugin: plugin, phase: phase)
+        startedState?.endThreads()
+        let tenant = tenant
         leave()
-        if let context { giveUpIfFull(on: context.loop) }
+        if let context { giveUpIfFull(tenant, on: context.loop) }
         return .failed
       }
     }
@@ -332,10 +429,15 @@ public final class LuaHost {
     enter(context, run.phase, key: run.key, plugin: run.plugin, timer: run.timer)
     slu_clear_results(callMemory)
     results(LuaCall(raw: callMemory, host: self))
-    return slu_host_resume(raw, run.take(), nil)
+    let start = settings.trace == nil ? 0 : Self.processorTime()
+    let status = slu_host_resume(raw, run.take(), nil)
+    if let trace = settings.trace { traceEnd(status, plugin: run.plugin, since: start, trace) }
+    return status
   }
 
   private func goOn(_ run: LuaRun, _ context: RequestContext?, _ results: LuaWait.Results) {
+    // One of the phase's threads has ended the phase meanwhile.
+    guard run.isWanted else { return }
     let status = resume(run, context, results)
     let outcome = conclude(status, key: run.key, plugin: run.plugin, run.phase, context)
     if case .suspended = outcome { return }
@@ -374,9 +476,30 @@ public final class LuaHost {
 
   // MARK: Log
 
-  private func logFailure(plugin: String, phase: Phase) {
+  /// The limit that made the last run fail.
+  var failure: LuaLimit? {
+    switch Int(raw.pointee.failure) {
+    case SLU_ABORT_CPU: .cpuTime
+    case SLU_ABORT_COROUTINES: .coroutines
+    case SLU_ABORT_REQUEST_MEMORY: .requestMemory
+    case SLU_ABORT_PLUGIN_MEMORY: .pluginMemory
+    case SLU_ABORT_STATE_MEMORY: .stateMemory
+    default: nil
+    }
+  }
+
+  private func countFailure(_ tenant: LuaTenant?, phase: String) {
+    guard let tenant, let failure else { return }
+    settings.meter.count(
+      LuaMeter.Key(plugin: tenant.plugin, version: tenant.version, phase: phase, limit: failure))
+  }
+
+  func logFailure(plugin: String, phase: Phase) {
     let message = Self.errorMessage(raw)
-    var line = "[kong] [\(plugin)] failed in \(isTimer ? "timer" : phase.name): \(message)"
+    let phaseName = isTimer ? "timer" : phase.name
+    var line = "[kong] [\(plugin)] failed in \(phaseName): \(message)"
+    if let tenant, failure != nil { line += " (version \(tenant.version))" }
+    countFailure(tenant, phase: phaseName)
     if raw.pointee.traceback_length > 0, let text = raw.pointee.error_traceback {
       line += "\n"
       line += String(
@@ -393,11 +516,16 @@ private final class LuaRun {
   let plugin: String
   let phase: Phase
   let timer: LuaRequestState?
+  private let state: LuaRequestState?
+  private let generation: Int
   private var thread: slu_thread?
 
   init(
-    _ host: LuaHost, _ thread: slu_thread, key: Int, plugin: String, _ phase: Phase, _ timer: LuaRequestState?
+    _ host: LuaHost, _ thread: slu_thread, key: Int, plugin: String, _ phase: Phase, _ timer: LuaRequestState?,
+    _ state: LuaRequestState?
   ) {
+    self.state = state
+    generation = state?.threadGeneration ?? 0
     self.timer = timer
     self.host = host
     self.thread = thread
@@ -405,6 +533,8 @@ private final class LuaRun {
     self.plugin = plugin
     self.phase = phase
   }
+
+  var isWanted: Bool { state?.threadGeneration ?? 0 == generation }
 
   func take() -> slu_thread {
     guard let thread else { preconditionFailure("a run goes on once") }
@@ -424,19 +554,31 @@ final class LuaRequestState {
   var reference = luaNoReference
   /// Response chunks that an instance's body_filter holds back, by its key.
   var bufferedBodies: [Int: ByteBuffer] = [:]
+  /// Bytes that earlier calls of the request have added to the memory of plugins.
+  var memory: Int64 = 0
   /// Open client sockets by their number.
   var sockets: [Int: LuaSocket] = [:]
+  var datagramSockets: [Int: LuaDatagramSocket] = [:]
+  var lastSocket = 0
+  /// The client's token, as a plugin that authenticates has kept it.
+  var token: String?
+  /// Numbers of the light threads that have not ended.
+  var threads: Set<Int> = []
+  var nextThread = 1
+  /// Tokens of those who wait for threads.
+  var joins: Set<Int> = []
+  /// Goes up when the threads of a phase are ended from outside.
+  var threadGeneration = 0
+  /// The phase's function has ended, but not its threads.
+  var isWaitingForThreads = false
 
   init(_ host: LuaHost) { self.host = host }
 
   deinit {
     host.release(reference)
     for socket in sockets.values { socket.close() }
+    for socket in datagramSockets.values { socket.close() }
   }
-}
-
-private struct LuaHandlerBox {
-  weak var handler: LuaHandler?
 }
 
 /// `LUA_NOREF`: no value of the registry.

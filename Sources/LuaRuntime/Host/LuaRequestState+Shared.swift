@@ -27,17 +27,3 @@ extension LuaRequestState: SharedContextValues {
     return LuaValue(UnsafePointer(nodes), &place)
   }
 }
-
-extension ConditionValue {
-  fileprivate init(_ value: JSONValue) {
-    switch value {
-    case .null: self = .null
-    case .bool(let value): self = .bool(value)
-    case .integer(let value): self = .int(value)
-    case .number(let value): self = .double(value)
-    case .string(let value): self = .string(value)
-    case .array(let values): self = .list(values.map { ConditionValue($0) })
-    case .object(let members): self = .map(members.mapValues { ConditionValue($0) })
-    }
-  }
-}

@@ -62,6 +62,9 @@ struct ChunkInspection {
               request.depth_limit = chunk == .schema ? 64 : 1
               request.value_limit = 100_000
               request.is_shallow = chunk == .handler
+              request.coroutine_limit = UInt32(clamping: max(0, limits.quota.coroutines))
+              request.string_limit = max(0, limits.quota.stringSize)
+              request.pattern_limit = UInt64(max(0, limits.quota.patternSteps))
               return lua_inspect_run(&request)
             }
           }

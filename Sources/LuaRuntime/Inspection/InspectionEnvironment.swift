@@ -14,21 +14,36 @@ struct InspectionEnvironment: Sendable {
       ("redis", .members([("config_schema", SchemaTree(Typedefs.redisConfig))])),
     ])
 
+  /// What only the wider modes have of `ngx`, inert like the rest.
+  private static func absent(in mode: SandboxMode) -> [String] {
+    switch mode {
+    case .off, .strict: ["shared", "timer", "socket", "thread", "location", "worker_events"]
+    case .lax: ["shared", "timer", "location", "worker_events"]
+    case .sandbox, .on: ["worker_events"]
+    }
+  }
+
+  private static let widerNamespaces = ["cache", "db", "dns", "vault", "websocket"]
+
   /// The environment of handler chunks, where `modules` can be required.
-  static func handler(modules: [String]) -> InspectionEnvironment {
+  static func handler(modules: [String], mode: SandboxMode = .strict) -> InspectionEnvironment {
     InspectionEnvironment(
       common + [
         ("is_handler", .bool(true)),
+        ("is_trusted", .bool(mode == .on)),
+        ("refused_modules", .members(LuaModules.refused.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })),
         ("null", .null),
         ("kong_version", .string("3.15.0.0")),
         ("kong_version_number", .number(31500)),
         ("request_namespaces", texts(["request", "response", "client", "router"])),
         (
           "inert_namespaces",
-          texts(["cluster", "ip", "jwe", "log", "nginx", "node", "plugin", "telemetry", "tracing"])
+          texts(
+            ["cluster", "ip", "jwe", "log", "nginx", "node", "plugin", "telemetry", "tracing"]
+              + (mode == .off || mode == .strict ? [] : widerNamespaces))
         ),
         ("ngx_constants", .members(ngxConstants.map { ($0.0, .number($0.1)) })),
-        ("ngx_absent", texts(["shared", "timer", "socket", "thread", "location", "worker_events"])),
+        ("ngx_absent", texts(absent(in: mode))),
         ("modules", texts(modules)),
         // Handlers take their VERSION from here.
         (

@@ -166,9 +166,18 @@ enum InspectionSandbox {
       end
     end
 
+    if data.is_trusted then
+      for _, name in ipairs({ "setmetatable", "getmetatable", "rawget", "rawset", "rawequal", "setfenv", "getfenv" }) do
+        environment[name] = _G[name]
+      end
+    end
+
     function environment.require(name)
       local module = modules[name]
-      if module == nil then error("require '" .. tostring(name) .. "' not allowed within sandbox", 2) end
+      if module == nil then
+        local reason = data.refused_modules and data.refused_modules[name]
+        error("require '" .. tostring(name) .. "' not allowed within sandbox" .. (reason and ": " .. reason or ""), 2)
+      end
       return module
     end
 

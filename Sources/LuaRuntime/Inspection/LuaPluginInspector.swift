@@ -16,11 +16,16 @@ public final class LuaPluginInspector: StreamedPluginInspector {
     /// Memory of one state.
     public var memoryBytes: Int
     public var sourceBytes: Int
+    /// Bounds of coroutines, strings and patterns, as when the plugin runs.
+    public var quota: LuaQuota
 
-    public init(time: Duration = .seconds(1), memoryBytes: Int = 64 << 20, sourceBytes: Int = 1 << 20) {
+    public init(
+      time: Duration = .seconds(1), memoryBytes: Int = 64 << 20, sourceBytes: Int = 1 << 20, quota: LuaQuota = LuaQuota()
+    ) {
       self.time = time
       self.memoryBytes = max(memoryBytes, 4 << 20)
       self.sourceBytes = sourceBytes
+      self.quota = quota
     }
   }
 
@@ -29,10 +34,12 @@ public final class LuaPluginInspector: StreamedPluginInspector {
   private let handlerEnvironment: InspectionEnvironment
   private let cache = Mutex(Cache())
 
-  /// - Parameter modules: what handlers may `require`; the modules that the runtime provides.
-  public init(limits: Limits = Limits(), modules: [String] = SandboxModules.strict) {
+  /// - Parameters:
+  ///   - modules: what handlers may `require`; the modules that the runtime provides.
+  ///   - mode: what they may do once they run, so that what they keep at their top level is there.
+  public init(limits: Limits = Limits(), modules: [String] = SandboxModules.strict, mode: SandboxMode = .strict) {
     self.limits = limits
-    handlerEnvironment = .handler(modules: modules)
+    handlerEnvironment = .handler(modules: modules, mode: mode)
   }
 
   public func inspect(
@@ -44,6 +51,17 @@ public final class LuaPluginInspector: StreamedPluginInspector {
     // A text that was too slow may be fast enough on a less busy machine.
     if isLasting { cache.withLock { $0.insert(outcome, for: key) } }
     return try outcome.get()
+  }
+
+  /// The name that a schema gives its plugin; nil if the text cannot be evaluated or gives none.
+  public func name(inSchema schema: String) -> String? {
+    do throws(ChunkInspection.Refusal) {
+      let tree = try ChunkInspection(chunk: .schema, environment: schemaEnvironment, limits: limits).evaluate(schema)
+      if case .string(let name)? = tree["name"] { return name }
+      return nil
+    } catch {
+      return nil
+    }
   }
 
   private func inspect(_ key: Cache.Key) -> (outcome: Cache.Outcome, isLasting: Bool) {

@@ -79,6 +79,9 @@ enum NginxTextNamespace {
       switch call.string(0) {
       case "md5": call.returns(Array(Insecure.MD5.hash(data: bytes)))
       case "sha1": call.returns(Array(Insecure.SHA1.hash(data: bytes)))
+      case "sha224":
+        guard let digest = try? NativeCrypto.digest("SHA224", bytes) else { return call.returnNil() }
+        call.returns(digest)
       case "sha384": call.returns(Array(SHA384.hash(data: bytes)))
       case "sha512": call.returns(Array(SHA512.hash(data: bytes)))
       default: call.returns(Array(SHA256.hash(data: bytes)))
@@ -97,6 +100,30 @@ enum NginxTextNamespace {
     PDKFunction("text.is_utf8", .any, level: .internal, "") { (call) throws(LuaFault) in
       let bytes = try text(call, 0, "validate_utf8")
       call.returns(String(validating: bytes, as: UTF8.self) != nil)
+    },
+    // address, list of addresses and ranges: the place of the first that holds it, 0 for none; nil and why for no address
+    PDKFunction("text.in_ranges", .any, level: .internal, wants: .tables, "") { (call) throws(LuaFault) in
+      guard let address = call.string(0).flatMap({ IPAddress($0) }) else {
+        return call.returnsFailure("invalid ip address, not ipv4 and ipv6")
+      }
+      var place = 0
+      for (index, range) in call.value(1).list.enumerated() {
+        guard let text = range.text, let block = CIDRBlock(text) else { return call.returnsFailure("invalid range") }
+        if place == 0, block.contains(address) { place = index + 1 }
+      }
+      call.returns(place)
+    },
+    PDKFunction("text.gzip", .any, level: .internal, "") { (call) throws(LuaFault) in
+      guard let made = GzipCoding.compressed(try text(call, 0, "deflate_gzip")) else {
+        return call.returnsFailure("compression failed")
+      }
+      call.returns(made)
+    },
+    PDKFunction("text.gunzip", .any, level: .internal, "") { (call) throws(LuaFault) in
+      guard let made = GzipCoding.decompressed(try text(call, 0, "inflate_gzip"), limit: 16 << 20) else {
+        return call.returnsFailure("decompression failed: no gzip data, or too much of it")
+      }
+      call.returns(made)
     },
     PDKFunction("text.ip_version", .any, level: .internal, "") { (call) throws(LuaFault) in
       guard let text = call.string(0), IPAddress(text) != nil else { return call.returnNil() }

@@ -6,6 +6,8 @@ struct PDKFunction: Sendable {
   /// From which sandbox mode on a plugin may call it.
   enum Level: String, Sendable {
     case strict, lax
+    /// Without a sandbox only.
+    case on
     /// Used by the runtime's own Lua code only.
     case `internal`
   }
@@ -16,6 +18,8 @@ struct PDKFunction: Sendable {
     static let tables = Wants(rawValue: UInt32(SLU_WANTS_TABLES))
     static let text = Wants(rawValue: UInt32(SLU_WANTS_TEXT))
     static let position = Wants(rawValue: UInt32(SLU_WANTS_POSITION))
+    /// A table in the first place comes as JSON text.
+    static let jsonFirst = Wants(rawValue: UInt32(SLU_WANTS_JSON_ARGUMENT))
     /// A table in the second place comes as JSON text.
     static let jsonSecond = Wants(rawValue: UInt32(SLU_WANTS_JSON_ARGUMENT) << 1)
   }
@@ -85,6 +89,16 @@ struct PhaseList: Sendable {
   static let access = PhaseList([.access])
   static let bodyFilter = PhaseList([.bodyFilter])
   static let log = PhaseList([.log])
+  static let certificate = PhaseList([.certificate])
+  static let response = PhaseList([.response])
+  static let wholeBody = PhaseList([.response, .bodyFilter])
+  static let clientCertificate = PhaseList([.rewrite, .access, .response, .balancer, .log])
+  static let clientVerify = PhaseList([.rewrite, .access, .response, .balancer])
+  static let serviceTuning = PhaseList([.access], ["ws_handshake"])
+  static let balancerOnly = PhaseList([.balancer], ["preread"])
+  static let cluster = PhaseList(
+    [.initWorker, .certificate, .rewrite, .access, .balancer, .response, .headerFilter, .bodyFilter, .log],
+    ["preread", "error", "admin_api", "timer"])
   static let logValues = PhaseList(
     [.certificate, .rewrite, .access, .balancer, .response, .headerFilter, .bodyFilter, .log])
   static let connection = PhaseList(

@@ -1,26 +1,59 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import PluginKit
 
 /// What `ngx.socket` is made of: client sockets that wait without blocking. Source: Kong fact, pdk §7.
 enum SocketNamespace {
   static let functions: [PDKFunction] = [
     .controlling(
-      "socket.connect", .any, level: .internal, arguments: "host, port, timeout", "Opens a connection.",
+      "socket.connect", .any, level: .internal, arguments: "host, port, timeout, pool", "Opens a connection, or takes one.",
       { (call) throws(LuaFault) in
         guard let host = call.string(0), let port = call.number(1), let state = call.host.runningState else {
           throw LuaFault("no request found")
         }
         let timeout = timeout(call, 2)
+        if let socket = call.host.socketPools.take(poolName(call, 3)) {
+          socket.reuseCount += 1
+          call.returns(state.add(socket))
+          return .returned
+        }
         return .wait(
           LuaWait { _, eventLoop, completion in
             let socket = LuaSocket(eventLoop)
             socket.connect(host: host, port: Int(port), timeout: timeout) { failure in
               completion { call in
                 if let failure { return call.returnsFailure(failure) }
-                let number = (state.sockets.keys.max() ?? 0) + 1
-                state.sockets[number] = socket
-                call.returns(number)
+                call.returns(state.add(socket))
+              }
+            }
+          })
+      }),
+    .controlling(
+      "socket.secure", .any, level: .internal, arguments: "number, name, verifies, timeout, certificates, key",
+      wants: .tables, "Goes over to TLS.",
+      { (call) throws(LuaFault) in
+        guard let socket = socket(call) else { return closed(call) }
+        let name = call.string(1)
+        let verifies = call.isTruthy(2)
+        let timeout = timeout(call, 3)
+        let certificates = call.value(4).list.compactMap(\.text)
+        let key = call.string(5)
+        return .wait(
+          LuaWait { _, eventLoop, completion in
+            // Loading the trusted certificates reads files; afterwards all goes on on the event loop.
+            nonisolated(unsafe) let (socket, completion) = (socket, completion)
+            let context = SocketTLS.context(
+              verifies: verifies, certificates: certificates, key: key, eventLoop: eventLoop)
+            context.whenComplete { result in
+              switch result {
+              case .success(let context):
+                socket.secure(context, serverName: name, timeout: timeout) { failure in
+                  completion { call in
+                    if let failure { call.returnsFailure(failure) } else { call.returns(true) }
+                  }
+                }
+              case .failure(let error): completion { $0.returnsFailure("TLS cannot be set up: \(error)") }
               }
             }
           })
@@ -29,12 +62,11 @@ enum SocketNamespace {
       "socket.send", .any, level: .internal, arguments: "number, data, timeout", wants: .tables, "Sends bytes.",
       { (call) throws(LuaFault) in
         guard let socket = socket(call) else { return closed(call) }
-        var bytes: [UInt8] = []
-        try append(call.value(1), to: &bytes)
-        let buffer = ByteBuffer(bytes: bytes)
+        let buffer = try buffer(call, 1)
+        let timeout = timeout(call, 2)
         return .wait(
           LuaWait { _, _, completion in
-            socket.send(buffer) { failure in
+            socket.send(buffer, timeout: timeout) { failure in
               completion { call in
                 if let failure { call.returnsFailure(failure) } else { call.returns(buffer.readableBytes) }
               }
@@ -51,6 +83,7 @@ enum SocketNamespace {
           case "n": .bytes(count)
           case "y": .any(max(1, count))
           case "a": .all
+          case "u": .until(call.bytes(2).map { [UInt8]($0) } ?? [])
           default: .line
           }
         let timeout = timeout(call, 3)
@@ -67,13 +100,102 @@ enum SocketNamespace {
       }),
     PDKFunction("socket.close", .any, level: .internal, arguments: "number", "Closes a connection.") {
       (call) throws(LuaFault) in
-      guard let number = call.number(0).flatMap({ Int(exactly: $0) }) else { return }
-      call.host.runningState?.sockets.removeValue(forKey: number)?.close()
+      guard let number = number(call) else { return }
+      call.host.startedState?.sockets.removeValue(forKey: number)?.close()
+    },
+    PDKFunction("socket.keep", .any, level: .internal, arguments: "number, pool, milliseconds, size", "Keeps it for later.") {
+      (call) throws(LuaFault) in
+      guard let number = number(call), let socket = call.host.startedState?.sockets[number],
+        let eventLoop = call.host.eventLoop
+      else { return call.returnsFailure("closed") }
+      call.host.startedState?.sockets[number] = nil
+      if let refusal = socket.refusalToKeep {
+        socket.close()
+        return call.returnsFailure(refusal)
+      }
+      let milliseconds = call.number(2) ?? 60_000
+      let size = call.number(3).flatMap { Int(exactly: $0.rounded(.down)) } ?? SocketPools.defaultSize
+      call.host.socketPools.keep(
+        socket, poolName(call, 1), for: milliseconds > 0 ? .milliseconds(Int64(min(milliseconds, 1e9))) : .hours(24),
+        size: max(1, min(size, SocketPools.largestSize)), on: eventLoop)
+      call.returns(1)
+    },
+    PDKFunction("socket.reused", .any, level: .internal, arguments: "number", "How often it came from a pool.") {
+      (call) throws(LuaFault) in
+      guard let socket = socket(call) else { return call.returnsFailure("closed") }
+      call.returns(socket.reuseCount)
+    },
+    .controlling(
+      "udp.connect", .any, level: .internal, arguments: "host, port", "Sets the peer.",
+      { (call) throws(LuaFault) in
+        guard let host = call.string(0), let port = call.number(1), let state = call.host.runningState else {
+          throw LuaFault("no request found")
+        }
+        return .wait(
+          LuaWait { _, eventLoop, completion in
+            let socket = LuaDatagramSocket(eventLoop)
+            socket.connect(host: host, port: Int(port)) { failure in
+              completion { call in
+                if let failure { return call.returnsFailure(failure) }
+                state.lastSocket += 1
+                state.datagramSockets[state.lastSocket] = socket
+                call.returns(state.lastSocket)
+              }
+            }
+          })
+      }),
+    .controlling(
+      "udp.send", .any, level: .internal, arguments: "number, data", wants: .tables, "Sends a datagram.",
+      { (call) throws(LuaFault) in
+        guard let socket = datagramSocket(call) else { return closed(call) }
+        let buffer = try buffer(call, 1)
+        return .wait(
+          LuaWait { _, _, completion in
+            socket.send(buffer) { failure in
+              completion { call in
+                if let failure { call.returnsFailure(failure) } else { call.returns(1) }
+              }
+            }
+          })
+      }),
+    .controlling(
+      "udp.receive", .any, level: .internal, arguments: "number, size, timeout", "Receives a datagram.",
+      { (call) throws(LuaFault) in
+        guard let socket = datagramSocket(call) else { return closed(call) }
+        let size = call.number(1).flatMap { Int(exactly: $0.rounded(.down)) } ?? 65535
+        let timeout = timeout(call, 2)
+        return .wait(
+          LuaWait { _, _, completion in
+            socket.receive(timeout: timeout) { bytes, failure in
+              completion { call in
+                guard var bytes else { return call.returnsFailure(failure ?? "closed") }
+                call.returns(bytes.readSlice(length: min(max(0, size), bytes.readableBytes)) ?? ByteBuffer())
+              }
+            }
+          })
+      }),
+    PDKFunction("udp.close", .any, level: .internal, arguments: "number", "Closes a socket.") {
+      (call) throws(LuaFault) in
+      guard let number = number(call) else { return }
+      call.host.startedState?.datagramSockets.removeValue(forKey: number)?.close()
     },
   ]
 
+  static let declarations: [PreludeFunction] = [
+    PreludeFunction("ngx.socket.tcp", level: .lax, "A TCP socket, with TLS and pools of idle connections."),
+    PreludeFunction("ngx.socket.stream", level: .lax, "As `tcp`."),
+    PreludeFunction("ngx.socket.connect", level: .lax, arguments: "host, port, options", "A connected TCP socket."),
+    PreludeFunction("ngx.socket.udp", level: .lax, "A UDP socket."),
+  ]
+
+  private static func number(_ call: LuaCall) -> Int? { call.number(0).flatMap { Int(exactly: $0) } }
+
   private static func socket(_ call: LuaCall) -> LuaSocket? {
-    call.number(0).flatMap { Int(exactly: $0) }.flatMap { call.host.runningState?.sockets[$0] }
+    number(call).flatMap { call.host.startedState?.sockets[$0] }
+  }
+
+  private static func datagramSocket(_ call: LuaCall) -> LuaDatagramSocket? {
+    number(call).flatMap { call.host.startedState?.datagramSockets[$0] }
   }
 
   private static func closed(_ call: LuaCall) -> LuaOutcome {
@@ -81,9 +203,21 @@ enum SocketNamespace {
     return .returned
   }
 
+  /// Connections of one plugin are of no use to another.
+  private static func poolName(_ call: LuaCall, _ index: Int) -> String {
+    "\(call.host.pluginName ?? "") \(call.string(index) ?? "")"
+  }
+
   private static func timeout(_ call: LuaCall, _ index: Int) -> TimeAmount {
     let milliseconds = call.number(index) ?? 60_000
     return .milliseconds(Int64(milliseconds > 0 ? min(milliseconds, 1e9) : 60_000))
+  }
+
+  private static func buffer(_ call: LuaCall, _ index: Int) throws(LuaFault) -> ByteBuffer {
+    if let bytes = call.bytes(index) { return ByteBuffer(bytes: bytes) }
+    var bytes: [UInt8] = []
+    try append(call.value(index), to: &bytes)
+    return ByteBuffer(bytes: bytes)
   }
 
   private static func append(_ value: LuaValue, to bytes: inout [UInt8]) throws(LuaFault) {
@@ -95,155 +229,93 @@ enum SocketNamespace {
   }
 }
 
-/// One client socket of a plugin. Confined to its event loop; one operation at a time, as a coroutine waits for it.
-final class LuaSocket: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-
-  enum Amount {
-    case bytes(Int)
-    case any(Int)
-    /// Up to a line feed, which is left out, as are carriage returns.
-    case line
-    case all
+extension LuaRequestState {
+  /// Keeps a socket until the request, or timer, is over.
+  fileprivate func add(_ socket: LuaSocket) -> Int {
+    lastSocket += 1
+    sockets[lastSocket] = socket
+    return lastSocket
   }
+}
 
-  /// Bytes that one `receive` may collect.
-  private static let limit = 64 << 20
+/// The TLS settings of sockets; the two without a client certificate are made once for the process.
+enum SocketTLS {
+  private static let verifying = Result { try make(verifies: true, certificates: [], key: nil) }
+  private static let trusting = Result { try make(verifies: false, certificates: [], key: nil) }
 
-  private let eventLoop: any EventLoop
-  private var channel: (any Channel)?
-  private var received = ByteBuffer()
-  private var isClosed = false
-  private var waiting: (amount: Amount, completion: (ByteBuffer, String?) -> Void)?
-  private var deadline: Scheduled<Void>?
-
-  init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
-
-  func connect(host: String, port: Int, timeout: TimeAmount, _ completion: @escaping (String?) -> Void) {
-    guard let bootstrap = ClientBootstrap(validatingGroup: eventLoop) else {
-      return completion("this event loop has no network")
-    }
-    // Everything below happens on the one event loop.
-    nonisolated(unsafe) let socket = self
-    nonisolated(unsafe) let completion = completion
-    bootstrap.connectTimeout(timeout)
-      .channelOption(.autoRead, value: false)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(socket) }
-      }
-      .connect(host: host, port: port)
-      .whenComplete { result in
-        switch result {
-        case .success(let channel):
-          socket.channel = channel
-          completion(nil)
-        case .failure(let error): completion(Self.sentence(for: error, host: host))
-        }
-      }
-  }
-
-  func send(_ bytes: ByteBuffer, _ completion: @escaping (String?) -> Void) {
-    guard let channel, !isClosed else { return completion("closed") }
-    nonisolated(unsafe) let completion = completion
-    channel.writeAndFlush(bytes).whenComplete { result in
-      switch result {
-      case .success: completion(nil)
-      case .failure: completion("closed")
-      }
+  static func context(
+    verifies: Bool, certificates: [String], key: String?, eventLoop: any EventLoop
+  ) -> EventLoopFuture<NIOSSLContext> {
+    NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
+      if certificates.isEmpty { return try (verifies ? verifying : trusting).get() }
+      return try make(verifies: verifies, certificates: certificates, key: key)
     }
   }
 
-  /// Gives the bytes; with a failure those that had come.
-  func receive(_ amount: Amount, timeout: TimeAmount, _ completion: @escaping (ByteBuffer, String?) -> Void) {
-    waiting = (amount, completion)
-    if settle() { return }
-    nonisolated(unsafe) let socket = self
-    deadline = eventLoop.scheduleTask(in: timeout) { socket.end("timeout") }
-    channel?.read()
-  }
-
-  func close() {
-    isClosed = true
-    channel?.close(promise: nil)
-    channel = nil
-  }
-
-  // MARK: Events
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    var chunk = unwrapInboundIn(data)
-    received.writeBuffer(&chunk)
-  }
-
-  func channelReadComplete(context: ChannelHandlerContext) {
-    if waiting != nil, !settle() { context.read() }
-  }
-
-  func channelInactive(context: ChannelHandlerContext) {
-    isClosed = true
-    _ = settle()
-  }
-
-  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
-
-  /// Ends the waiting operation if it can end.
-  private func settle() -> Bool {
-    guard let waiting else { return true }
-    switch waiting.amount {
-    case .bytes(let count):
-      if let bytes = received.readSlice(length: count) { return finish(bytes, nil) }
-    case .any(let count):
-      if received.readableBytes > 0, let bytes = received.readSlice(length: min(count, received.readableBytes)) {
-        return finish(bytes, nil)
+  private static func make(verifies: Bool, certificates: [String], key: String?) throws -> NIOSSLContext {
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.minimumTLSVersion = .tlsv12
+    configuration.certificateVerification = verifies ? .fullVerification : .none
+    if !certificates.isEmpty {
+      configuration.certificateChain = try certificates.flatMap { text in
+        try NIOSSLCertificate.fromPEMBytes(Array(text.utf8)).map { .certificate($0) }
       }
-    case .line:
-      if let end = received.readableBytesView.firstIndex(of: UInt8(ascii: "\n")),
-        let line = received.readSlice(length: end - received.readerIndex)
-      {
-        received.moveReaderIndex(forwardBy: 1)
-        return finish(ByteBuffer(bytes: line.readableBytesView.filter { $0 != UInt8(ascii: "\r") }), nil)
-      }
-    case .all:
-      if isClosed { return finish(takeAll(), nil) }
+      if let key { configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem)) }
     }
-    if isClosed { return finish(takeAll(), "closed") }
-    if received.readableBytes > Self.limit { return finish(takeAll(), "too many bytes") }
-    return false
+    return try NIOSSLContext(configuration: configuration)
+  }
+}
+
+/// Idle connections of one event loop, by the plugin and the name of its pool.
+final class SocketPools {
+  static let defaultSize = 30
+  static let largestSize = 1000
+  /// Idle connections of all pools together.
+  private static let limit = 4096
+
+  private var idle: [String: [(socket: LuaSocket, end: Scheduled<Void>)]] = [:]
+  private var count = 0
+
+  /// The connection that was kept last.
+  func take(_ name: String) -> LuaSocket? {
+    guard let entry = idle[name]?.popLast() else { return nil }
+    if idle[name]?.isEmpty == true { idle[name] = nil }
+    count -= 1
+    entry.end.cancel()
+    entry.socket.whenUseless = nil
+    return entry.socket
   }
 
-  private func takeAll() -> ByteBuffer {
-    let bytes = received
-    received = ByteBuffer()
-    return bytes
-  }
-
-  private func end(_ failure: String) {
-    guard waiting != nil else { return }
-    _ = finish(takeAll(), failure)
-  }
-
-  private func finish(_ bytes: ByteBuffer, _ failure: String?) -> Bool {
-    deadline?.cancel()
-    deadline = nil
-    let completion = waiting?.completion
-    waiting = nil
-    completion?(bytes, failure)
-    return true
-  }
-
-  private static func sentence(for error: any Error, host: String) -> String {
-    if let error = error as? NIOConnectionError {
-      if error.connectionErrors.isEmpty { return "\(host) could not be resolved" }
-      return error.connectionErrors.map { sentence(for: $0.error, host: host) }[0]
+  /// Keeps a connection for a time; the oldest of a full pool goes.
+  func keep(_ socket: LuaSocket, _ name: String, for time: TimeAmount, size: Int, on eventLoop: any EventLoop) {
+    while (idle[name]?.count ?? 0) >= size, let oldest = idle[name]?.first?.socket { drop(oldest, name) }
+    guard count < Self.limit else { return socket.close() }
+    // The pool and its sockets belong to this event loop.
+    nonisolated(unsafe) let (pools, socket) = (self, socket)
+    let end = eventLoop.scheduleTask(in: time) { pools.drop(socket, name) }
+    idle[name, default: []].append((socket, end))
+    count += 1
+    socket.whenUseless = { [weak self, weak socket] in
+      if let self, let socket { drop(socket, name) }
     }
-    if let error = error as? ChannelError, case .connectTimeout = error { return "timeout" }
-    guard let error = error as? IOError else { return "\(error)" }
-    return switch error.errnoCode {
-    case ECONNREFUSED: "connection refused"
-    case ETIMEDOUT: "timeout"
-    case EHOSTUNREACH: "no route to host"
-    case ENETUNREACH: "network is unreachable"
-    default: "connection failed"
+    socket.rest()
+  }
+
+  private func drop(_ socket: LuaSocket, _ name: String) {
+    guard let place = idle[name]?.firstIndex(where: { $0.socket === socket }) else { return }
+    idle[name]?[place].end.cancel()
+    idle[name]?.remove(at: place)
+    if idle[name]?.isEmpty == true { idle[name] = nil }
+    count -= 1
+    socket.whenUseless = nil
+    socket.close()
+  }
+
+  deinit {
+    for entry in idle.values.joined() {
+      entry.end.cancel()
+      entry.socket.whenUseless = nil
+      entry.socket.close()
     }
   }
 }

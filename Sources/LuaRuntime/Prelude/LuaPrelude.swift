@@ -2,7 +2,9 @@
 /// for each plugin. Trusted; runs once per state.
 enum LuaPrelude {
   static let text = head + LuaPreludeText.kong + LuaPreludeText.modules + LuaPreludeText.penlight
-    + LuaPreludeText.regex + LuaPreludeText.services + tail
+    + LuaPreludeText.regex + LuaPreludeText.threads + LuaPreludeText.services
+    + LuaPreludeText.sockets + LuaPreludeText.cache + LuaPreludeText.http + LuaPreludeText.tracing + LuaPreludeText.openSSL
+    + LuaPreludeText.certificates + LuaPreludeText.libraries + tail
 
   private static let head = #"""
     local F, N = ...
@@ -19,12 +21,48 @@ enum LuaPrelude {
     local null = N.new_json().null
 
     -- The functions of the bridge by sandbox level.
-    local strict, lax, internal = {}, {}, {}
+    local strict, lax, beyond, internal = {}, {}, {}, {}
+    -- The functions that are made here: by name, their level and the check of their phases.
+    local declared = {}
     for name, f in pairs(F) do
       local level, rest = name:match("^(%l+):(.+)$")
       if level == "lax" then lax[rest] = f
-      elseif level == "internal" then internal[rest] = f
+      elseif level == "on" then beyond[rest] = f
+      elseif level == "internal" then
+        local own, made = rest:match("^check:(%l+):(.+)$")
+        if made then declared[made] = {level = own, check = f} else internal[rest] = f end
       else strict[name] = f end
+    end
+
+    local function is_allowed(level, mode)
+      if level == "strict" then return true end
+      if level == "lax" then return mode ~= "strict" end
+      return mode == "on" or mode == "sandbox"
+    end
+
+    -- Makers of namespaces, by their path: each gives its functions for one environment.
+    local providers = {}
+    local function provide(root, prefix, mode, plugin)
+      for path, make in pairs(providers) do
+        if sub(path, 1, #prefix) == prefix then
+          for name, f in pairs(make(mode, plugin)) do
+            local full = path .. "." .. name
+            local entry = declared[full] or error("undeclared function " .. full)
+            if is_allowed(entry.level, mode) then
+              local node = root
+              for part in sub(path, #prefix + 1):gmatch("[^.]+") do
+                node[part] = node[part] or {}
+                node = node[part]
+              end
+              local check = entry.check
+              node[name] = type(f) == "function" and function(...)
+                check()
+                return f(...)
+              end or f
+            end
+          end
+        end
+      end
     end
 
     -- A read-only view of a table; `dynamic` computes members, `assign` takes assignments (returns true if it did).
@@ -132,14 +170,11 @@ enum LuaPrelude {
 
   private static let tail = #"""
 
-    function beyond_kong(root, mode)
-      if mode ~= "strict" then root.cache, root.vault = make_cache(), make_vault() end
-    end
+    function beyond_kong() end
 
     function beyond_ngx(root, mode)
       root.re = copy(regex)
-      if mode ~= "strict" then root.socket = make_sockets() end
-      if mode == "on" then root.timer, root.shared = make_timer(), make_shared() end
+      if is_allowed("on", mode) then root.timer, root.shared = make_timer(), make_shared() end
     end
 
     -- The environment of one plugin version: its own globals, its own views of everything.
@@ -150,11 +185,26 @@ enum LuaPrelude {
       env.print = function(...) return internal["log.print"](...) end
       local functions = copy(strict)
       if mode ~= "strict" then copy(lax, functions) end
-      env.kong, env.ngx = make_kong(functions, trusted, mode), make_ngx(functions, trusted, mode)
+      if is_allowed("on", mode) then copy(beyond, functions) end
+      env.kong, env.ngx = make_kong(functions, trusted, mode, plugin), make_ngx(functions, trusted, mode, plugin)
       for name, library in pairs(libraries) do
         env[name] = trusted and copy(library) or view(name, library)
       end
-      env.require = make_require(env, trusted)
+      env.require = make_require(env, trusted, mode)
+      if mode == "sandbox" then
+        -- The older mode: tables may be changed, and the operator adds names.
+        for name, library in pairs(libraries) do env[name] = copy(library) end
+        local _, names = sandbox_lists()
+        for path in pairs(names) do
+          local from, into, last = real_globals, env, path:match("[^.]+$")
+          for part in path:gmatch("([^.]+)%.") do
+            from = type(from) == "table" and from[part] or nil
+            if type(into[part]) ~= "table" then into[part] = {} end
+            into = into[part]
+          end
+          if from then into[last] = from[last] end
+        end
+      end
       if trusted then
         copy(pick(real_globals, [[setmetatable getmetatable rawset rawget rawequal setfenv getfenv load loadstring
           collectgarbage newproxy debug]]), env)
@@ -199,6 +249,29 @@ enum LuaPrelude {
       return made
     end
 
-    return {environment = environment, functions = functions, run_timer = run_timer}
+    -- Lua in the configuration of native plugins: functions that take their argument from the host and give it their
+    -- result. A text is run each time, or once and returns the function.
+    local function scripts(mode, plugin, texts, return_functions)
+      local base, made = environment(mode, plugin), {}
+      for i = 1, #texts do
+        local own = copy(base)
+        own._G = own
+        local chunk, failure = N.compile(texts[i], texts[i], own)
+        if not chunk then error(failure, 0) end
+        local handler = not return_functions and chunk
+        made["script" .. i] = function()
+          if not handler then
+            local returned = chunk()
+            if type(returned) ~= "function" then error("a text must return a function", 0) end
+            handler = returned
+          end
+          internal["script.result"](handler(internal["script.argument"]()))
+        end
+      end
+      return made
+    end
+
+    return {environment = environment, functions = functions, scripts = scripts, run_timer = run_timer, run_retry = run_retry,
+      run_thread = run_thread}
     """#
 }

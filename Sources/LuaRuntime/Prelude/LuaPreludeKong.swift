@@ -127,7 +127,7 @@ enum LuaPreludeText {
       })
     end
 
-    function make_kong(functions, trusted, mode)
+    function make_kong(functions, trusted, mode, plugin)
       local root = {}
       for name, f in pairs(functions) do
         if sub(name, 1, 5) == "kong." then
@@ -141,6 +141,7 @@ enum LuaPreludeText {
         end
       end
       beyond_kong(root, mode)
+      provide(root, "kong.", mode, plugin)
       root.table = {new = table_new, clear = table_clear, merge = merge}
       root.version, root.version_num = internal["node.version"]()
       root.default_workspace = internal["node.default_workspace"]()
@@ -186,7 +187,7 @@ enum LuaPreludeText {
       is_subrequest = false,
     }
 
-    function make_ngx(functions, trusted, mode)
+    function make_ngx(functions, trusted, mode, plugin)
       local root = copy(constants)
       for name, f in pairs(functions) do
         if sub(name, 1, 4) == "ngx." then
@@ -202,6 +203,7 @@ enum LuaPreludeText {
       root.config = {subsystem = "http", nginx_version = 1027001, ngx_lua_version = 10028, debug = false,
         prefix = function() return "" end, nginx_configure = function() return "" end}
       beyond_ngx(root, mode)
+      provide(root, "ngx.", mode, plugin)
       for key, value in pairs(root) do
         if type(value) == "table" and key ~= "shared" then root[key] = view("ngx." .. key, value) end
       end

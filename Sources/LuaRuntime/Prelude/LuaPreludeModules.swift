@@ -228,18 +228,38 @@ extension LuaPreludeText {
       }
     end
 
-    function make_require(env, trusted)
+    -- Modules that may be required in a mode: nil, or the sentence that refuses.
+    local module_level, sandbox_lists = internal["module.level"], internal["sandbox.lists"]
+    local function refusal(name, mode)
+      local level, reason = module_level(name)
+      if mode == "on" then
+        if level or modules[name] then return nil end
+        if reason then return "module '" .. name .. "' is not provided: " .. reason end
+        return "module '" .. name .. "' not found:\n\tno such module in this gateway"
+      end
+      if mode == "sandbox" then
+        if not sandbox_lists()[name] then return "require '" .. name .. "' not allowed within sandbox" end
+        if level or modules[name] then return nil end
+        return "module '" .. name .. "' not found:\n\tno such module in this gateway"
+      end
+      if level == "strict" or (level == "lax" and mode == "lax") then return nil end
+      if reason then return "require '" .. name .. "' not allowed within sandbox: " .. reason end
+      if level then
+        return "require '" .. name .. "' not allowed within sandbox: it needs the network, and so untrusted_lua = lax"
+      end
+      return "require '" .. name .. "' not allowed within sandbox"
+    end
+
+    function make_require(env, trusted, mode)
       local loaded = {}
       return function(name)
         if type(name) ~= "string" then raise("bad argument #1 to 'require' (string expected)") end
         local module = loaded[name]
         if module ~= nil then return module end
+        if trusted and (name == "ffi" or name == "string.buffer") then return host_require(name) end
+        local sentence = refusal(name, mode)
+        if sentence then raise(sentence) end
         local make = modules[name]
-        if not make then
-          if trusted and (name == "ffi" or name:match("^string%.buffer$")) then return host_require(name) end
-          if trusted then raise("module '" .. name .. "' not found:\n\tno such module in this gateway") end
-          raise("require '" .. name .. "' not allowed within sandbox")
-        end
         module = make(trusted)
         if type(module) == "table" and not trusted then
           for key, value in pairs(module) do

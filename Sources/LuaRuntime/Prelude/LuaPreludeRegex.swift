@@ -214,30 +214,5 @@ extension LuaPreludeText {
 
     modules["ngx.resp"] = function() return {add_header = strict["ngx.resp.add_header"]} end
 
-    modules["ngx.semaphore"] = function()
-      local sleep, now = strict["ngx.sleep"], strict["ngx.now"]
-      local function new(count)
-        count = count or 0
-        if type(count) ~= "number" or count < 0 then raise("no negative number") end
-        local waiting, semaphore = 0, {}
-        function semaphore.post(_, more)
-          count = count + (more or 1)
-          return true
-        end
-        function semaphore.count() return count - waiting end
-        function semaphore.wait(_, timeout)
-          local deadline = now() + (tonumber(timeout) or 0)
-          waiting = waiting + 1
-          while count < 1 and now() < deadline do sleep(0.002) end
-          waiting = waiting - 1
-          if count < 1 then return false, "timeout" end
-          count = count - 1
-          return true
-        end
-        return semaphore
-      end
-      return {new = new}
-    end
-
     """#
 }

@@ -60,6 +60,7 @@ extension RequestPipeline {
     resetCollected()
     context.chain = self
     context.findConsumer = snapshot.findConsumer
+    context.findConsumerGroups = snapshot.findConsumerGroups
     context.upstreamExists = snapshot.upstreamExists
     runAccess(from: 0, context)
   }

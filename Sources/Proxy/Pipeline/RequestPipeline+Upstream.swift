@@ -75,6 +75,14 @@ extension RequestPipeline {
     var tls: UpstreamTLS?
     if isTLS {
       tls = route?.service?.tls ?? loop.defaultUpstreamTLS
+      if let override = target.tls {
+        do {
+          tls = try loop.upstreamTLS(tls, with: override)
+        } catch {
+          loop.logger.error("TLS settings of a plugin cannot be used: \(error), request_id: \(context.requestID)")
+          return answerGatewayError(502, context)
+        }
+      }
       guard tls != nil else {
         loop.logger.error("TLS to upstreams is not available, request_id: \(context.requestID)")
         return answerGatewayError(502, context)
@@ -211,6 +219,7 @@ extension RequestPipeline {
         attemptsLeft -= 1
       }
       requestWasSent = false
+      context.willRetry?(context)
       return self.attempt(context)
     }
     bodyStream = .none

@@ -27,6 +27,15 @@ public final class LoopStatistics: Sendable {
     public var waiting = 0
 
     public init() {}
+
+    /// As plugins get them.
+    var asTable: [String: Int] {
+      [
+        "connections_active": active, "connections_reading": reading, "connections_writing": writing,
+        "connections_waiting": waiting, "connections_accepted": accepted, "connections_handled": handled,
+        "total_requests": requests,
+      ]
+    }
   }
 
   public var values: Values {

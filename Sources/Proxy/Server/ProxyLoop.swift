@@ -31,8 +31,12 @@ final class ProxyLoop {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.certificateVerification = .none
     configuration.applicationProtocols = ["http/1.1"]
-    return (try? NIOSSLContext(configuration: configuration)).map { UpstreamTLS(context: $0, identity: "default") }
+    return try? UpstreamTLS(configuration: configuration, identity: "default")
   }()
+  /// Settings that plugins have changed for single requests, by what they were made from.
+  var overriddenTLS: [OverriddenTLSKey: UpstreamTLS] = [:]
+  /// How many were made: connections of different settings are told apart by it.
+  var overriddenCount = 0
 
   private var clock = LoopClock()
   private var identifiers = RequestIdentifiers()
@@ -43,6 +47,7 @@ final class ProxyLoop {
   ) {
     self.eventLoop = eventLoop
     services = LoopServices(index: index, node: node)
+    services.connectionStatistics = { statistics.values.asTable }
     self.configuration = configuration
     self.snapshot = snapshot
     self.statistics = statistics

@@ -85,9 +85,12 @@ final class UpstreamTLS: Sendable {
   let context: NIOSSLContext
   /// Distinguishes pooled connections that must not be mixed: verification, CAs, client certificate.
   let identity: String
+  /// What the context was made from, for plugins that change a part of it.
+  let configuration: TLSConfiguration
 
-  init(context: NIOSSLContext, identity: String) {
-    self.context = context
+  init(configuration: TLSConfiguration, identity: String) throws {
+    context = try NIOSSLContext(configuration: configuration)
+    self.configuration = configuration
     self.identity = identity
   }
 }

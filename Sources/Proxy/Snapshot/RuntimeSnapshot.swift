@@ -24,6 +24,8 @@ public final class RuntimeSnapshot: Sendable {
   let consumers: ConsumerDirectory
   /// For plugins: a consumer by id, or by username.
   let findConsumer: @Sendable (_ key: String, _ byUsername: Bool) -> ConsumerInfo?
+  /// For plugins: the consumer groups of a consumer.
+  let findConsumerGroups: @Sendable (_ consumerID: String) -> [JSONValue]
   /// For plugins: whether there is an Upstream of that name.
   let upstreamExists: @Sendable (_ name: String) -> Bool
 
@@ -44,6 +46,7 @@ public final class RuntimeSnapshot: Sendable {
     findConsumer = { key, byUsername in
       consumers.consumer(id: key) ?? (byUsername ? consumers.consumer(username: key) : nil)
     }
+    findConsumerGroups = { consumers.consumerGroups(ofConsumer: $0) }
     let balancers = parts.balancers
     upstreamExists = { balancers[$0] != nil }
   }

@@ -22,6 +22,7 @@ struct SnapshotCompilation {
   let consumers: ConsumerDirectory
   private let compileContext: PluginCompileContext
   private let isSameConsumers: Bool
+  private let isSameCertificates: Bool
   /// Names of streamed and cloned plugins whose definitions are not those that run.
   private let changedDefinitions: Set<String>
 
@@ -35,7 +36,16 @@ struct SnapshotCompilation {
     isSameConsumers = running != nil && Self.isSame(before, config, exceptFor: Self.kindsWithoutConsumers)
     consumers = isSameConsumers ? running?.consumers ?? .empty : ConsumerDirectory(config)
     changedDefinitions = Self.changedDefinitions(before, config)
-    compileContext = PluginCompileContext(consumers: consumers, logger: compiler.logger, services: compiler.services)
+    isSameCertificates = running != nil && before["certificates"] == config["certificates"]
+    compileContext = PluginCompileContext(
+      consumers: consumers, logger: compiler.logger, services: compiler.services,
+      certificates: Dictionary(
+        config["certificates"].compactMap { entity in
+          guard let id = entity["id"]?.string, let certificate = entity["cert"]?.string,
+            let key = entity["key"]?.string
+          else { return nil }
+          return (id, CertificatePEM(certificate: certificate, key: key))
+        }, uniquingKeysWith: { first, _ in first }))
   }
 
   mutating func run() -> RuntimeSnapshot? {
@@ -133,7 +143,7 @@ struct SnapshotCompilation {
   /// Whether an instance whose entity is the same also means the same: nil is a disabled one.
   private func mayStay(_ plugin: CompiledPlugin?) -> Bool {
     guard let plugin else { return true }
-    guard isSameConsumers || !plugin.usesConsumers else { return false }
+    guard !plugin.usesContext || isSameConsumers && isSameCertificates else { return false }
     return changedDefinitions.isEmpty || !changedDefinitions.contains(plugin.instance.pluginName)
   }
 
@@ -180,13 +190,16 @@ struct SnapshotCompilation {
         throw PluginCompileError(plugin: definition.name, reason: "condition: \(error)")
       }
     }
+    // A clone speaks under its own name.
+    var context = compileContext
+    context.logger[metadataKey: "plugin"] = .string(definition.name)
     func names(_ relation: String) -> [String] {
       entity["ordering"]?[relation]?["access"]?.array?.compactMap(\.string) ?? []
     }
     return CompiledPlugin(
-      instance: instance, executor: try definition.implementation.makeExecutor(for: instance, in: compileContext),
+      instance: instance, executor: try definition.implementation.makeExecutor(for: instance, in: context),
       condition: condition, runsBefore: names("before"), runsAfter: names("after"),
-      usesConsumers: definition.implementation is any SnapshotAwarePluginImplementation)
+      usesContext: definition.implementation is any SnapshotAwarePluginImplementation)
   }
 
   private func configuredPlugins() -> [String: Int] {

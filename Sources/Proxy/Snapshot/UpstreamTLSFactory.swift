@@ -57,7 +57,7 @@ struct UpstreamTLSFactory {
       configuration.privateKey = .privateKey(
         try NIOSSLPrivateKey(bytes: Array((certificate["key"]?.string ?? "").utf8), format: .pem))
     }
-    let tls = UpstreamTLS(context: try NIOSSLContext(configuration: configuration), identity: identity)
+    let tls = try UpstreamTLS(configuration: configuration, identity: identity)
     made[identity] = tls
     return tls
   }

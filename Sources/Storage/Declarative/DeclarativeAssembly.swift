@@ -33,7 +33,8 @@ struct DeclarativeAssembly {
   init(definitions: PluginDefinitions, origin: Origin) {
     self.definitions = definitions
     self.origin = origin
-    intake = EntityIntake(definitions: definitions, catalogue: definitions.catalogue(custom: [], cloned: []))
+    intake = EntityIntake(
+      definitions: definitions, catalogue: definitions.catalogue(custom: [], cloned: []), acceptsExpiryTimes: true)
   }
 
   mutating func assemble(
@@ -100,7 +101,7 @@ struct DeclarativeAssembly {
     collect(value, of: kind, at: [.key(name)], parent: nil)
   }
 
-  private mutating func collect(
+  mutating func collect(
     _ value: JSONValue, of kind: EntityDefinition, at path: [DeclaredEntity.Step], parent: (index: Int, field: String)?
   ) {
     let elements: [JSONValue]
@@ -142,8 +143,10 @@ struct DeclarativeAssembly {
       own[name] = nil
       children.append((child, field, Self.asEntities(value, of: child)))
     }
+    let memberships = takeMemberships(from: &own, of: kind)
     let index = entities.count
     entities.append(DeclaredEntity(kind: kind, source: own, path: path, parent: parent, input: own))
+    for list in memberships { collectMemberships(list, of: index, at: path) }
     for child in children {
       collect(child.value, of: child.kind, at: path + [.key(child.kind.name)], parent: (index, child.field))
     }
@@ -180,6 +183,8 @@ struct DeclarativeAssembly {
       // A file that says when an entity changed last is believed.
       if let updated = input["updated_at"], updated.double != nil { row["updated_at"] = updated }
       for field in kind.transientFields { row[field] = nil }
+      // What has outlived its `ttl` is as good as not there.
+      if intake.isOver(row, of: kind), entities[index].brokenReferences.isEmpty { return }
       entities[index].row = row
     } catch {
       entities[index].violations.fields.merge(error.fields) { own, _ in own }
@@ -278,7 +283,8 @@ struct DeclarativeAssembly {
     }
     intake = EntityIntake(
       definitions: definitions,
-      catalogue: definitions.catalogue(custom: rows(.customPlugins), cloned: rows(.clonedPlugins)))
+      catalogue: definitions.catalogue(custom: rows(.customPlugins), cloned: rows(.clonedPlugins)),
+      acceptsExpiryTimes: true)
   }
 
   // MARK: Older and newer forms

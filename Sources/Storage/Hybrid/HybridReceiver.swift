@@ -94,6 +94,8 @@ public struct HybridReceiver: Sendable {
         objects[kind.name] = before
         return true
       }
+      // What has outlived its `ttl` is left out when the whole is loaded.
+      guard !kind.expires else { return false }
       let rows = list.compactMap(\.object)
       guard rows.count == list.count, isAscending(rows) else { return false }
       let valid = known.entities[kind.name] ?? []
@@ -182,7 +184,8 @@ public struct HybridReceiver: Sendable {
         definitions: definitions,
         catalogue: definitions.catalogue(
           custom: entities[EntityDefinition.customPlugins.name] ?? [],
-          cloned: entities[EntityDefinition.clonedPlugins.name] ?? []))
+          cloned: entities[EntityDefinition.clonedPlugins.name] ?? []),
+        acceptsExpiryTimes: true)
       intake = made
       return made
     }

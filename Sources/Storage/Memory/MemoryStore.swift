@@ -69,18 +69,21 @@ public final class MemoryStore: EntityRepository {
   public func select(_ key: EntityKey, from kind: EntityDefinition) async throws(EntityError) -> EntityFields? {
     let (reader, intake) = view
     try intake.check(key, of: kind)
-    guard rules.allows(kind), let row = try reader.row(key, of: kind) else { return nil }
+    guard rules.allows(kind), let row = try reader.row(key, of: kind), !intake.isOver(row, of: kind) else { return nil }
     return try reader.presented(row, of: kind, intake)
   }
 
   public func page(_ request: PageRequest, of kind: EntityDefinition) async throws(EntityError) -> EntityPage {
     guard rules.allows(kind) else { return EntityPage(entities: []) }
     let (reader, intake) = view
-    var page = try reader.page(request, of: kind)
-    for index in page.entities.indices {
-      page.entities[index] = try reader.presented(page.entities[index], of: kind, intake)
-    }
-    return page
+    return try reader.presented(try reader.page(request, of: kind), of: kind, intake)
+  }
+
+  public func page(
+    _ request: PageRequest, of kind: EntityDefinition, linkedBy link: EntityDefinition
+  ) async throws(EntityError) -> EntityPage {
+    let (reader, intake) = view
+    return try reader.presented(try reader.page(request, of: kind, linkedBy: link), of: kind, intake)
   }
 
   public func tags(_ request: PageRequest, matching tag: String?) async throws(EntityError) -> EntityPage {
@@ -112,6 +115,12 @@ public final class MemoryStore: EntityRepository {
     throw .operationUnsupported(verb: "create", collection: kind.name)
   }
 
+  public func insert(
+    _ inputs: [EntityFields], into kind: EntityDefinition
+  ) async throws(EntityError) -> [EntityFields] {
+    throw .operationUnsupported(verb: "create", collection: kind.name)
+  }
+
   public func update(
     _ key: EntityKey, with changes: EntityFields, in kind: EntityDefinition
   ) async throws(EntityError) -> EntityFields {
@@ -125,6 +134,12 @@ public final class MemoryStore: EntityRepository {
   }
 
   public func delete(_ key: EntityKey, from kind: EntityDefinition) async throws(EntityError) {
+    throw .operationUnsupported(verb: "remove", collection: kind.name)
+  }
+
+  public func deleteAll(
+    where fields: [String: String], from kind: EntityDefinition
+  ) async throws(EntityError) -> Int {
     throw .operationUnsupported(verb: "remove", collection: kind.name)
   }
 }

@@ -90,12 +90,8 @@ struct SnapshotReader: StorageReader, Sendable {
     for (field, value) in query.fields {
       guard let own = row[field]?.string ?? row[field]?["id"]?.string, own == value else { return false }
     }
-    guard let filter = query.tags else { return true }
-    let tags = Set((row["tags"]?.array ?? []).compactMap(\.string))
-    switch filter {
-    case .all(let wanted): return wanted.allSatisfy(tags.contains)
-    case .any(let wanted): return wanted.contains(where: tags.contains)
-    }
+    if let time = query.expiredBy, !Lifetime.isOver(row, at: Double(time)) { return false }
+    return query.tags?.matches(row) ?? true
   }
 }
 

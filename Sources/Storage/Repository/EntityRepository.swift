@@ -10,10 +10,21 @@ public protocol EntityRepository: Sendable {
   /// - Returns: the complete entity as the Admin API shows it.
   func insert(_ input: EntityFields, into kind: EntityDefinition) async throws(EntityError) -> EntityFields
 
+  /// Creates several entities, or none of them.
+  func insert(_ inputs: [EntityFields], into kind: EntityDefinition) async throws(EntityError) -> [EntityFields]
+
   func select(_ key: EntityKey, from kind: EntityDefinition) async throws(EntityError) -> EntityFields?
 
   /// One page in the order of primary keys.
   func page(_ request: PageRequest, of kind: EntityDefinition) async throws(EntityError) -> EntityPage
+
+  /// One page of the entities that rows of `link` connect with another one: the consumers of a group, the groups of a
+  /// consumer.
+  ///
+  /// - Parameter request: its `parent` is the link's field that refers to the other one, and that one's id.
+  func page(
+    _ request: PageRequest, of kind: EntityDefinition, linkedBy link: EntityDefinition
+  ) async throws(EntityError) -> EntityPage
 
   /// Merges the changes into the stored entity and validates the whole.
   ///
@@ -29,6 +40,12 @@ public protocol EntityRepository: Sendable {
 
   /// Removes the entity and what hangs on it; deleting what does not exist is no error.
   func delete(_ key: EntityKey, from kind: EntityDefinition) async throws(EntityError)
+
+  /// Removes every entity whose fields have these values (the id for a foreign field), in one transaction.
+  ///
+  /// - Returns: how many there were.
+  @discardableResult
+  func deleteAll(where fields: [String: String], from kind: EntityDefinition) async throws(EntityError) -> Int
 
   /// Checks an input as `insert` would, but neither references nor uniqueness.
   func validate(_ input: EntityFields, as kind: EntityDefinition) async throws(EntityError)
@@ -152,6 +169,15 @@ public enum TagFilter: Sendable, Hashable {
       throw Self.invalid("cannot query more than \(Self.maximumCount) tags")
     }
     self = hasSlash ? .any(parts) : .all(parts)
+  }
+
+  /// Whether an entity carries the tags that are asked for.
+  func matches(_ entity: EntityFields) -> Bool {
+    let tags = Set((entity["tags"]?.array ?? []).compactMap(\.string))
+    return switch self {
+    case .all(let wanted): wanted.allSatisfy(tags.contains)
+    case .any(let wanted): wanted.contains(where: tags.contains)
+    }
   }
 
   private static func invalid(_ reason: String) -> EntityError {

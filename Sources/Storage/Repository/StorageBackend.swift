@@ -71,12 +71,18 @@ public struct RowQuery: Sendable {
   public var limit: Int?
   public var tags: TagFilter?
   public var fields: [String: String]
+  /// Only rows that expire at this second since the epoch or before.
+  public var expiredBy: Int64?
 
-  public init(after: String? = nil, limit: Int? = nil, tags: TagFilter? = nil, fields: [String: String] = [:]) {
+  public init(
+    after: String? = nil, limit: Int? = nil, tags: TagFilter? = nil, fields: [String: String] = [:],
+    expiredBy: Int64? = nil
+  ) {
     self.after = after
     self.limit = limit
     self.tags = tags
     self.fields = fields
+    self.expiredBy = expiredBy
   }
 }
 

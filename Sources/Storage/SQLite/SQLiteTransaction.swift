@@ -205,6 +205,10 @@ struct SQLiteTransaction: StorageTransaction {
       conditions.append("id > ?")
       arguments.append(after)
     }
+    if let time = query.expiredBy {
+      conditions.append("\(quoted(TableLayout.expiryField)) BETWEEN ? AND ?")
+      arguments += [Lifetime.longest + 1, time]
+    }
     return (conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND "), arguments)
   }
 

@@ -12,6 +12,9 @@ struct TableLayout: Sendable {
     let reference: (table: String, onDelete: FieldSchema.OnDelete)?
   }
 
+  /// The field whose column says when a row expires.
+  static let expiryField = "ttl"
+
   let table: String
   let columns: [Column]
   /// Columns of the composite key, in the order of the declaration.
@@ -36,6 +39,7 @@ struct TableLayout: Sendable {
     kind.endpointKey.map(add)
     kind.compositeUnique.forEach(add)
     kind.foreignFields.forEach { add($0.name) }
+    add(Self.expiryField)
     let unique = Set(kind.uniqueFields)
     columns = names.map { field in
       Column(
@@ -120,7 +124,7 @@ struct TableLayout: Sendable {
   }
 
   private static func type(of column: Column) -> String {
-    guard let reference = column.reference else { return "TEXT" }
+    guard let reference = column.reference else { return column.field == expiryField ? "INTEGER" : "TEXT" }
     let action =
       switch reference.onDelete {
       case .cascade: "CASCADE"

@@ -1,5 +1,4 @@
 import EntityModel
-import Foundation
 
 /// The one way in for entities, whatever their source: the validator of the declarations, and the inspection of
 /// streamed plugins that no declaration can say.
@@ -7,9 +6,11 @@ struct EntityIntake: Sendable {
   let validator: EntityValidator
   let definitions: PluginDefinitions
 
-  init(definitions: PluginDefinitions, catalogue: PluginCatalogue) {
-    var validator = EntityValidator(catalogue: catalogue, now: { Date().timeIntervalSince1970 })
+  /// - Parameter acceptsExpiryTimes: whether `ttl` may be a time of expiry, as in files.
+  init(definitions: PluginDefinitions, catalogue: PluginCatalogue, acceptsExpiryTimes: Bool = false) {
+    var validator = EntityValidator(catalogue: catalogue, now: definitions.rules.now)
     validator.conditionCheck = definitions.rules.checkCondition
+    validator.acceptsExpiryTimes = acceptsExpiryTimes
     self.validator = validator
     self.definitions = definitions
   }
@@ -36,6 +37,9 @@ struct EntityIntake: Sendable {
   func presenting(_ row: EntityFields, of kind: EntityDefinition) -> EntityFields {
     validator.present(row, of: kind).object ?? row
   }
+
+  /// Whether a stored entity has outlived its `ttl`.
+  func isOver(_ row: EntityFields, of kind: EntityDefinition) -> Bool { validator.isOver(row, of: kind) }
 
   /// A name in a path must be one that the field could have. Source: Kong fact, admin-api §4, code 10.
   ///

@@ -52,6 +52,20 @@ extension EntityStore {
     }
   }
 
+  /// Services name the CA certificates that they trust in a list, which no foreign field guards. Source: Kong fact,
+  /// admin-api §4, code 19.
+  func requireUntrusted(
+    _ id: String, _ kind: EntityDefinition, in reader: any StorageReader
+  ) throws(EntityError) {
+    guard kind.name == EntityDefinition.caCertificates.name else { return }
+    let services = try reader.rows(RowQuery(), of: .services)
+    guard let service = services.first(where: { $0["ca_certificates"]?.array?.contains(.string(id)) == true }) else {
+      return
+    }
+    throw .caCertificateInUse(
+      id: id, by: EntityDefinition.services.name, referrerID: service["id"]?.string ?? "")
+  }
+
   /// An instance must share a protocol with its route, or with a route of its service. Source: Kong fact,
   /// plugin-entity §1.
   func checkProtocols(

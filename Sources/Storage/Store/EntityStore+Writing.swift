@@ -2,13 +2,26 @@ import EntityModel
 
 extension EntityStore {
   public func insert(_ input: EntityFields, into kind: EntityDefinition) async throws(EntityError) -> EntityFields {
+    guard let stored = try await insert([input], into: kind).first else {
+      preconditionFailure("an input that was stored is answered")
+    }
+    return stored
+  }
+
+  public func insert(
+    _ inputs: [EntityFields], into kind: EntityDefinition
+  ) async throws(EntityError) -> [EntityFields] {
     try requireAvailable(kind)
-    await inspectAhead(input, nil, kind)
-    return try await write { [self] transaction throws(EntityError) in
+    for input in inputs { await inspectAhead(input, nil, kind) }
+    return try await write(kind) { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
-      let resolved = try transaction.resolvingReferences(in: input, of: kind)
-      let row = try attempt { () throws(SchemaViolations) in try intake.inserting(resolved, of: kind) }
-      return try store(row, replacing: nil, kind, intake, transaction)
+      var stored: [EntityFields] = []
+      for input in inputs {
+        let resolved = try transaction.resolvingReferences(in: input, of: kind)
+        let row = try attempt { () throws(SchemaViolations) in try intake.inserting(resolved, of: kind) }
+        stored.append(try store(row, replacing: nil, kind, intake, transaction))
+      }
+      return stored
     }
   }
 
@@ -17,7 +30,7 @@ extension EntityStore {
   ) async throws(EntityError) -> EntityFields {
     try requireAvailable(kind)
     await inspectAhead(changes, key, kind)
-    return try await write { [self] transaction throws(EntityError) in
+    return try await write(kind) { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
       try intake.check(key, of: kind)
       guard let current = try transaction.row(key, of: kind) else { throw key.notFoundError(in: kind) }
@@ -35,7 +48,7 @@ extension EntityStore {
   ) async throws(EntityError) -> EntityFields {
     try requireAvailable(kind)
     await inspectAhead(input, key, kind)
-    return try await write { [self] transaction throws(EntityError) in
+    return try await write(kind) { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
       try intake.check(key, of: kind)
       let current = try transaction.row(key, of: kind)
@@ -49,7 +62,7 @@ extension EntityStore {
       case .endpointKey(let value):
         if let field = kind.endpointKey { resolved[field] = .string(value) }
       case .keyInParent(let value, let field, let parent):
-        if let endpointKey = kind.endpointKey { resolved[endpointKey] = .string(value) }
+        if let key = kind.endpointKey ?? kind.nestedKey { resolved[key] = .string(value) }
         resolved[field] = ["id": .string(parent)]
       }
       let id = resolved["id"]?.string ?? UUIDText.random()
@@ -62,11 +75,12 @@ extension EntityStore {
 
   public func delete(_ key: EntityKey, from kind: EntityDefinition) async throws(EntityError) {
     guard rules.allows(kind) else { return }
-    try await write { [self] transaction throws(EntityError) in
+    try await write(kind) { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
       try intake.check(key, of: kind)
       guard let row = try transaction.row(key, of: kind), let id = row["id"]?.string else { return }
       try requireUnused(row, of: kind, in: transaction)
+      try requireUntrusted(id, kind, in: transaction)
       for referrer in EntityCatalogue.referrers(to: kind.name) where referrer.onDelete == .restrict {
         if try transaction.count(where: [referrer.field: id], of: referrer.definition) > 0 {
           throw .referencedBy(referrer.definition.name, collection: kind.name)
@@ -77,13 +91,72 @@ extension EntityStore {
     }
   }
 
+  public func deleteAll(
+    where fields: [String: String], from kind: EntityDefinition
+  ) async throws(EntityError) -> Int {
+    guard rules.allows(kind) else { return 0 }
+    return try await recordedWrite { [self] transaction throws(EntityError) in
+      try delete(try transaction.rows(RowQuery(fields: fields), of: kind), from: kind, in: transaction)
+    }
+  }
+
+  /// Removes everything that has outlived its `ttl`, from the configuration too. To be called now and then; requests and
+  /// the Admin API do not wait for it.
+  ///
+  /// - Returns: how many entities there were.
+  @discardableResult
+  public func removeExpired() async throws(EntityError) -> Int {
+    var count = 0
+    for kind in Self.kinds where kind.expires {
+      let query = expiredRows(limit: 1)
+      let isAny = try await backend.read { reader throws(EntityError) in try !reader.rows(query, of: kind).isEmpty }
+      guard isAny else { continue }
+      count += try await recordedWrite { [self] transaction throws(EntityError) in
+        try removeExpired(of: kind, in: transaction)
+      }
+    }
+    return count
+  }
+
   // MARK: Parts
 
-  /// One transaction, and after it the news.
+  @discardableResult
+  private func removeExpired(
+    of kind: EntityDefinition, in transaction: any StorageTransaction
+  ) throws(EntityError) -> Int {
+    guard kind.expires else { return 0 }
+    return try delete(try transaction.rows(expiredRows(), of: kind), from: kind, in: transaction)
+  }
+
+  private func expiredRows(limit: Int? = nil) -> RowQuery {
+    RowQuery(limit: limit, expiredBy: Int64(exactly: rules.now().rounded(.down)) ?? 0)
+  }
+
+  private func delete(
+    _ rows: [EntityFields], from kind: EntityDefinition, in transaction: any StorageTransaction
+  ) throws(EntityError) -> Int {
+    for row in rows {
+      if let id = row["id"]?.string { try transaction.delete(id: id, from: kind) }
+    }
+    if !rows.isEmpty { try advanceRevisions(for: kind, in: transaction) }
+    return rows.count
+  }
+
+  /// One transaction, and after it the news. What has outlived its `ttl` is in nobody's way.
   private func write<Result: Sendable>(
+    _ kind: EntityDefinition,
     _ body: @escaping @Sendable (any StorageTransaction) throws(EntityError) -> Result
   ) async throws(EntityError) -> Result {
-    let keeper = keeper
+    try await recordedWrite { [self] transaction throws(EntityError) in
+      try removeExpired(of: kind, in: transaction)
+      return try body(transaction)
+    }
+  }
+
+  /// One transaction that leaves to the keeper of snapshots what it changed, and tells of it.
+  private func recordedWrite<Result: Sendable>(
+    _ body: @escaping @Sendable (any StorageTransaction) throws(EntityError) -> Result
+  ) async throws(EntityError) -> Result {
     let (result, change) = try await backend.write { transaction throws(EntityError) in
       let recorder = try ChangeRecorder(transaction)
       let result = try body(recorder)
@@ -158,7 +231,7 @@ extension EntityKey {
     switch self {
     case .id(let id): .notFound(id: id)
     case .endpointKey(let value), .keyInParent(let value, _, _):
-      .notFound(field: kind.endpointKey ?? "name", value: value)
+      .notFound(field: kind.endpointKey ?? kind.nestedKey ?? "name", value: value)
     }
   }
 }

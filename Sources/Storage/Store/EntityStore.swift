@@ -30,7 +30,7 @@ public final class EntityStore: EntityRepository {
     return try await backend.read { [self] reader throws(EntityError) in
       let intake = try intake(in: reader)
       try intake.check(key, of: kind)
-      guard let row = try reader.row(key, of: kind) else { return nil }
+      guard let row = try reader.row(key, of: kind), !intake.isOver(row, of: kind) else { return nil }
       return try reader.presented(row, of: kind, intake)
     }
   }
@@ -38,12 +38,15 @@ public final class EntityStore: EntityRepository {
   public func page(_ request: PageRequest, of kind: EntityDefinition) async throws(EntityError) -> EntityPage {
     guard rules.allows(kind) else { return EntityPage(entities: []) }
     return try await backend.read { [self] reader throws(EntityError) in
-      let intake = try intake(in: reader)
-      var page = try reader.page(request, of: kind)
-      for index in page.entities.indices {
-        page.entities[index] = try reader.presented(page.entities[index], of: kind, intake)
-      }
-      return page
+      try reader.presented(try reader.page(request, of: kind), of: kind, try intake(in: reader))
+    }
+  }
+
+  public func page(
+    _ request: PageRequest, of kind: EntityDefinition, linkedBy link: EntityDefinition
+  ) async throws(EntityError) -> EntityPage {
+    try await backend.read { [self] reader throws(EntityError) in
+      try reader.presented(try reader.page(request, of: kind, linkedBy: link), of: kind, try intake(in: reader))
     }
   }
 

@@ -18,7 +18,7 @@ public enum GzipError: Error, Sendable, CustomStringConvertible {
   }
 }
 
-/// The compression of configuration messages (RFC 1952).
+/// Compression of whole texts (RFC 1952).
 public enum Gzip {
   private static let windowBits: Int32 = 15 + 16
   private static let chunkSize = 256 * 1024

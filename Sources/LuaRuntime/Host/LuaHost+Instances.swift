@@ -1,0 +1,62 @@
+import CLuaBridge
+import PluginKit
+
+/// The handlers and instances that a state has loaded.
+///
+/// Those whose executor is gone are dropped little by little while others come: each new one looks at a few of the old,
+/// so that loading many takes time in proportion to their number.
+struct LuaInstances {
+  private var byKey: [Int: LuaInstance] = [:]
+  private var keys: [Int] = []
+  private var cursor = 0
+  private var handlers: [LuaSourceIdentity: LuaHandlerBox] = [:]
+
+  /// Old instances that each new one looks at.
+  private static let stride = 4
+
+  var count: Int { byKey.count }
+
+  subscript(key: Int) -> LuaInstance? { byKey[key] }
+
+  func handler(_ identity: LuaSourceIdentity) -> LuaHandler? { handlers[identity]?.handler }
+
+  mutating func insert(_ handler: LuaHandler, for identity: LuaSourceIdentity) {
+    handlers[identity] = LuaHandlerBox(handler: handler)
+  }
+
+  mutating func insert(_ instance: LuaInstance, key: Int) {
+    var hasDropped = false
+    for _ in 0..<min(Self.stride, keys.count) {
+      if cursor >= keys.count { cursor = 0 }
+      if let old = byKey[keys[cursor]], old.executor != nil {
+        cursor += 1
+      } else {
+        byKey[keys[cursor]] = nil
+        keys.swapAt(cursor, keys.count - 1)
+        keys.removeLast()
+        hasDropped = true
+        if keys.isEmpty { break }
+      }
+    }
+    if hasDropped { handlers = handlers.filter { $0.value.handler != nil } }
+    if byKey.updateValue(instance, forKey: key) == nil { keys.append(key) }
+  }
+
+  /// Drops what belongs to one plugin version.
+  mutating func remove(_ tenant: LuaTenant) {
+    byKey = byKey.filter { $0.value.handler.tenant !== tenant }
+    keys = Array(byKey.keys)
+    cursor = 0
+    handlers = handlers.filter { $0.value.handler != nil }
+  }
+
+  mutating func removeAll() {
+    byKey.removeAll()
+    keys.removeAll()
+    handlers.removeAll()
+  }
+}
+
+private struct LuaHandlerBox {
+  weak var handler: LuaHandler?
+}

@@ -1,0 +1,51 @@
+/// What `require` gives, from which mode on. The prelude makes the modules; a test holds the two together.
+///
+/// Source: Kong fact, pdk §8.
+enum LuaModules {
+  static let strict: [String] = [
+    "bit", "cjson", "cjson.safe", "kong.constants", "kong.meta", "kong.tools.cjson", "kong.tools.gzip",
+    "kong.tools.http", "kong.tools.ip", "kong.tools.json", "kong.tools.mime_type", "kong.tools.rand",
+    "kong.tools.sha1", "kong.tools.sha256", "kong.tools.string", "kong.tools.table", "kong.tools.time",
+    "kong.tools.timestamp", "kong.tools.uri", "kong.tools.utils", "kong.tools.uuid", "kong.tools.yield", "ngx.base64",
+    "ngx.re", "ngx.req", "ngx.resp", "ngx.semaphore", "pl.stringx", "pl.tablex", "resty.aes", "resty.cookie",
+    "resty.core.time", "resty.hmac", "resty.ipmatcher", "resty.jit-uuid", "resty.jwt", "resty.jwt-validators",
+    "resty.lock", "resty.lrucache", "resty.lrucache.pureffi", "resty.md5", "resty.openssl", "resty.openssl.cipher",
+    "resty.openssl.digest", "resty.openssl.err", "resty.openssl.hmac", "resty.openssl.kdf", "resty.openssl.mac",
+    "resty.openssl.pkey", "resty.openssl.rand", "resty.openssl.version", "resty.openssl.x509",
+    "resty.openssl.x509.chain", "resty.openssl.x509.store", "resty.random", "resty.sha", "resty.sha1", "resty.sha224",
+    "resty.sha256", "resty.sha384", "resty.sha512", "resty.string", "socket.url", "string.buffer", "table.clear",
+    "table.clone", "table.isarray", "table.isempty", "table.new", "table.nkeys", "tablepool", "version",
+  ]
+
+  /// Beyond the strict ones.
+  static let lax: [String] = ["resty.http", "resty.http_headers"]
+
+  static var refused: [String: String] { LuaPreludeText.refusedModules }
+
+  static let functions: [PDKFunction] = [
+    PDKFunction("module.level", .any, level: .internal, "From which mode on there is a module, and why there is none.") {
+      (call) throws(LuaFault) in
+      let name = call.string(0) ?? ""
+      if strictNames.contains(name) {
+        call.returns("strict")
+      } else if lax.contains(name) {
+        call.returns("lax")
+      } else {
+        call.returnNil()
+        call.returns(refused[name])
+      }
+    },
+    PDKFunction("sandbox.lists", .any, level: .internal, "Modules and globals of the mode `sandbox`.") {
+      (call) throws(LuaFault) in
+      for list in [call.host.settings.sandboxModules, call.host.settings.sandboxGlobals] {
+        call.beginTable(list.count)
+        for name in list {
+          call.returns(name)
+          call.returns(true)
+        }
+      }
+    },
+  ]
+
+  private static let strictNames = Set(strict)
+}

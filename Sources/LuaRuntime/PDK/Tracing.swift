@@ -1,0 +1,62 @@
+import Crypto
+import PluginKit
+
+/// `kong.tracing` and `kong.telemetry`. Source: Kong fact, pdk §6.
+///
+/// Spans are tables of the prelude, kept with the request. While tracing is off they are all one span that keeps nothing.
+enum TracingNamespace {
+  static let functions: [PDKFunction] = [
+    PDKFunction("tracing.settings", .any, level: .internal, "Whether spans are kept, and the share of traces that are.") {
+      (call) throws(LuaFault) in
+      call.returns(call.host.settings.tracingSamplingRate != nil)
+      call.returns(call.host.settings.tracingSamplingRate ?? 0)
+    },
+    PDKFunction("tracing.span_id", .any, level: .internal, "Eight random bytes.") {
+      (call) throws(LuaFault) in call.returns(randomBytes(8))
+    },
+    PDKFunction("tracing.trace_id", .any, level: .internal, "Sixteen random bytes.") {
+      (call) throws(LuaFault) in call.returns(randomBytes(16))
+    },
+    PDKFunction(
+      "kong.telemetry.log", .any, arguments: "plugin_name, plugin_config, message_type, message, attributes",
+      wants: .tables, "Says nil and a sentence: no log records are sent to collectors."
+    ) { (call) throws(LuaFault) in
+      for (index, name) in ["plugin_name", "plugin_config", "message_type", "message", "attributes"].enumerated() {
+        switch index {
+        case 1: guard call.isTable(1) else { return call.returnsFailure("\(name) must be a table") }
+        case 3: break
+        case 4:
+          guard call.isNil(4) || call.isTable(4) else { return call.returnsFailure("\(name) must be a table") }
+        default: guard call.bytes(index) != nil else { return call.returnsFailure("\(name) must be a string") }
+        }
+      }
+      call.returnsFailure("Telemetry logging is disabled")
+    },
+  ]
+
+  static let declarations: [PreludeFunction] = [
+    PreludeFunction("kong.tracing.start_span", .request, arguments: "name, options", "A new span, active or not."),
+    PreludeFunction("kong.tracing.create_span", .request, arguments: "_, options", "A new span that is linked nowhere."),
+    PreludeFunction("kong.tracing.link_span", .request, arguments: "_, span, name, options", "Adds a span to the trace."),
+    PreludeFunction("kong.tracing.active_span", .request, "The span that new ones belong to."),
+    PreludeFunction("kong.tracing.set_active_span", .request, arguments: "span", "Sets the span that new ones belong to."),
+    PreludeFunction(
+      "kong.tracing.process_span", .log, arguments: "processor, ...", "Calls a function with each span that is kept."),
+    PreludeFunction(
+      "kong.tracing.set_should_sample", .request, arguments: "should_sample", "Sets whether the trace is kept."),
+    PreludeFunction(
+      "kong.tracing.get_sampling_decision", .request, arguments: "parent_should_sample, sampling_rate",
+      "Whether this trace is kept."),
+    PreludeFunction(
+      "kong.tracing.get_probability_sampling_decision", .request, arguments: "trace_id, sampling_rate",
+      "Whether a trace of that id is kept at that rate."),
+    PreludeFunction("kong.tracing.init_spans", .request, "Forgets the spans of the request."),
+    PreludeFunction("kong.tracing.get_spans", .request, "The spans of the request."),
+    PreludeFunction("kong.tracing.get_root_span", .request, "The first span of the request."),
+  ]
+
+  private static func randomBytes(_ count: Int) -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
+  }
+}
