@@ -3,7 +3,7 @@
 SWIFT ?= swift
 CONFIGURATION ?= release
 
-.PHONY: help quickstart demo test bench fuzz build dependencies docs format lint clean
+.PHONY: help quickstart demo test bench bench-scale bench-instructions fuzz build dependencies docs format lint clean
 
 help:
 	@echo 'make quickstart  build, start a control plane and a data plane, print what to try'
@@ -29,6 +29,12 @@ demo: build
 
 bench: build
 	@Benchmarks/bench --program .build/$(CONFIGURATION)/sluice --write $(ARGUMENTS)
+
+bench-scale: build
+	@Benchmarks/scale --program .build/$(CONFIGURATION)/sluice --write $(ARGUMENTS)
+
+bench-instructions: build
+	@Benchmarks/instructions --program .build/$(CONFIGURATION)/sluice $(ARGUMENTS)
 
 fuzz: dependencies
 	@scripts/fuzz $(if $(TARGET),$(TARGET),"handler schema pdk condition http") $(or $(SECONDS),3600)

@@ -34,6 +34,7 @@ enum { SUB_BITS = 6, SUBS = 1 << SUB_BITS, BUCKETS = 64 * SUBS };
 static struct {
   int port, connections, idle, tls, close_each, expect, gate;
   double seconds, rate;
+  u64 count;
   const char *method;
   size_t body;
   char headers[4096];
@@ -399,7 +400,7 @@ static void read_targets(const char *name) {
 }
 
 static void usage(void) {
-  puts("load --port N [--connections 32] [--seconds 2] [--rate requests/s] [--idle N] [--tls] [--close]\n"
+  puts("load --port N [--connections 32] [--seconds 2] [--count N] [--rate requests/s] [--idle N] [--tls] [--close]\n"
        "     [--method GET] [--body bytes] [--header 'Name: value']... [--path /] [--targets file] [--expect 200] [--gate]\n"
        "With --gate it connects, prints a line and waits for one before it sends.\n"
        "Without --rate each connection sends the next request as soon as the last is answered.");
@@ -411,7 +412,7 @@ int main(int argc, char **argv) {
       {"port", 1, 0, 'p'},   {"connections", 1, 0, 'c'}, {"seconds", 1, 0, 's'}, {"rate", 1, 0, 'r'},
       {"idle", 1, 0, 'i'},   {"tls", 0, 0, 't'},         {"close", 0, 0, 'x'},   {"method", 1, 0, 'm'},
       {"body", 1, 0, 'b'},   {"header", 1, 0, 'H'},      {"path", 1, 0, 'P'},    {"targets", 1, 0, 'T'},
-      {"expect", 1, 0, 'e'}, {"gate", 0, 0, 'g'},   {"help", 0, 0, 'h'},        {0, 0, 0, 0}};
+      {"expect", 1, 0, 'e'}, {"gate", 0, 0, 'g'},   {"count", 1, 0, 'n'},     {"help", 0, 0, 'h'},        {0, 0, 0, 0}};
   const char *path = "/", *targets = NULL;
   for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     switch (o) {
@@ -431,6 +432,7 @@ int main(int argc, char **argv) {
       }
       case 'P': path = optarg; break;
       case 'T': targets = optarg; break;
+      case 'n': opt.count = strtoull(optarg, NULL, 10); break;
       case 'g': opt.gate = 1; break;
       case 'e': opt.expect = atoi(optarg); break;
       case 'h': usage(); break;
@@ -496,13 +498,14 @@ int main(int argc, char **argv) {
   u64 planned = opt.rate > 0 ? (u64)(opt.seconds * opt.rate) : 0;
   for (;;) {
     u64 time = now();
+    if (opt.count && completed + failed >= opt.count) break;
     if (time >= end && (!planned || completed + failed >= planned || time >= end + 5000000000ull)) break;
     u64 due = planned;
     if (planned && time < end) {
       due = (u64)((double)(time - start) / interval) + 1;
       if (due > planned) due = planned;
     }
-    while (free_count && (planned ? sent < due : time < end)) {
+    while (free_count && (planned ? sent < due : time < end && (!opt.count || sent < opt.count))) {
       struct Connection *c = free_list[--free_count];
       u64 intended = planned ? start + (u64)((double)sent * interval) : time;
       sent++;

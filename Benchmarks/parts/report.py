@@ -95,6 +95,23 @@ def write(results):
         f.write(chart(results))
 
 
+def write_scale(results, text):
+    """Writes what was measured and keeps the parts of earlier runs for the rest."""
+    path = os.path.join(system.HERE, "scale.json")
+    try:
+        results = {**json.load(open(path)), **results}
+    except (OSError, ValueError):
+        pass
+    with open(path, "w") as f:
+        json.dump(results, f, indent=1)
+        f.write("\n")
+    begin, end = BEGIN.replace("bench:", "scale:"), END.replace("bench:", "scale:")
+    page = open(PAGE).read()
+    before, rest = page.split(begin) if begin in page else (page.rstrip() + "\n\n## Scale of configuration\n\n", end + "\n")
+    with open(PAGE, "w") as f:
+        f.write(before + begin + "\n\n" + text(results) + "\n" + end + rest.split(end, 1)[1])
+
+
 def chart(results):
     """Bars of CPU per request, user and system apart, scaled within each scenario."""
     width, label, bar, gap = 760, 230, 16, 6

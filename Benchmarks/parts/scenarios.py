@@ -1,8 +1,7 @@
 """What is measured: for each scenario its peers and what is sent to them."""
-import os, uuid
-from . import peers
-
-NAMESPACE = uuid.UUID("6f1b7c7e-0f4c-4a53-9c6e-2d0f6a1b9d10")
+import os
+from . import configurations, peers
+from .configurations import identity
 
 HEADER_COPY = """
 local Handler = { PRIORITY = 10, VERSION = "1.0" }
@@ -55,10 +54,10 @@ def consumers(upstream, count):
         {"name": "key-auth", "config": {}}, {"name": "acl", "config": {"allow": ["members"]}}])
     made["consumers"], made["keyauth_credentials"], made["acls"] = [], [], []
     for number in range(count):
-        identity = str(uuid.uuid5(NAMESPACE, f"consumer {number}"))
-        made["consumers"].append({"id": identity, "username": f"consumer-{number}"})
-        made["keyauth_credentials"].append({"consumer": {"id": identity}, "key": f"key-{number}"})
-        made["acls"].append({"consumer": {"id": identity}, "group": "members"})
+        consumer = identity(f"consumer {number}")
+        made["consumers"].append({"id": consumer, "username": f"consumer-{number}"})
+        made["keyauth_credentials"].append({"consumer": {"id": consumer}, "key": f"key-{number}"})
+        made["acls"].append({"consumer": {"id": consumer}, "group": "members"})
     return made
 
 
@@ -66,21 +65,6 @@ def skipped(upstream):
     return configuration(upstream, plugins=[
         {"name": "request-transformer", "condition": 'http.method == "PATCH"',
          "config": {"add": {"headers": ["x-never:yes"]}}}])
-
-
-def routes(upstream, count):
-    """A third of the routes by host, a third by prefix, a third by regex."""
-    made = configuration(upstream)
-    service = str(uuid.uuid5(NAMESPACE, "service"))
-    made["services"] = [{"id": service, "name": "s", "url": f"http://127.0.0.1:{upstream}"}]
-    made["routes"] = []
-    for number in range(count):
-        what = ({"hosts": [f"host-{number}.example.com"]}, {"paths": [f"/prefix-{number}/part"]},
-                {"paths": [f"~/regex-{number}/\\d+$"]})[number % 3]
-        made["routes"].append({
-            "id": str(uuid.uuid5(NAMESPACE, f"route {number}")), "name": f"route-{number}", "protocols": ["http"],
-            "service": {"id": service}, **what})
-    return made
 
 
 def route_targets(folder, count):
@@ -147,7 +131,7 @@ def with_quotas(bench):
 
 def with_routes(bench):
     for count in (10, 1_000, 100_000):
-        yield lambda: bench.sluice(f"Sluice with {count:,} routes", routes(bench.upstream.port, count))
+        yield lambda count=count: bench.sluice(f"Sluice with {count:,} routes", configurations.with_routes(bench.upstream.port, count))
 
 
 def both(bench):

@@ -2,7 +2,6 @@ import AdminAPI
 import Clustering
 import EntityModel
 import Foundation
-import Logging
 import LuaRuntime
 import Storage
 

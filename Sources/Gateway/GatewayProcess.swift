@@ -3,6 +3,7 @@ import Clustering
 import EntityModel
 import Proxy
 import Storage
+import Synchronization
 
 /// One running gateway: the parts of its role, wired together, from start to the signal that ends it.
 public struct GatewayProcess: Sendable {
@@ -75,8 +76,9 @@ public struct GatewayProcess: Sendable {
       group.addTask { await directory.writeRows() }
       group.addTask { await removeExpired(from: store, parts) }
       group.addTask {
+        let encoder = Mutex(HybridEncoder())
         await follow(store, parts) { snapshot in
-          let payload = HybridPayload.encode(snapshot)
+          let payload = encoder.withLock { $0.encode(snapshot) }
           server.publish(
             ControlPlanePayload(configTable: payload.configTable, hash: payload.hash, hashes: payload.hashes))
           node.published(hash: payload.hash)
@@ -92,10 +94,12 @@ public struct GatewayProcess: Sendable {
     let proxy = try await parts.startProxy()
     let applier = parts.applier(proxy)
     let store = MemoryStore(rules: parts.rules)
-    let loader = DeclarativeLoader(rules: parts.rules)
+    let receiver = Mutex(HybridReceiver(rules: parts.rules))
     let client = try parts.makeDataPlaneClient { received in
       do {
-        let snapshot = try loader.load(configTable: received.configTable, hash: received.hash)
+        let snapshot = try receiver.withLock {
+          try $0.load(configTable: received.configTable, hash: received.hash)
+        }
         try await applier.apply(snapshot)
         _ = store.replace(with: snapshot)
         return .success(())

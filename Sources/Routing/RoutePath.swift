@@ -31,12 +31,14 @@ enum RoutePath {
 
 /// A compiled regex path: matches at the start of the path only.
 final class RoutePathPattern: Sendable {
+  let source: String
   let pattern: RE2Pattern
   /// Bytes with which every match begins.
   let literalPrefix: [UInt8]
 
   /// - Parameter source: the path without its `~`.
   init(_ source: String) throws(PatternError) {
+    self.source = source
     pattern = try RE2Pattern(source)
     literalPrefix = Self.literalPrefix(of: Array(source.utf8))
   }

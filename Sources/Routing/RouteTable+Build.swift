@@ -3,9 +3,13 @@ import Patterns
 extension RouteTable {
   /// Compiles routes.
   ///
+  /// - Parameter previous: a table whose regexes of paths are taken over where they are the same.
   /// - Throws: for the first route whose path or header regex cannot be compiled.
-  public init(routes: [RouteRule]) throws(RouteTableError) {
+  public init(routes: [RouteRule], reusing previous: RouteTable? = nil) throws(RouteTableError) {
+    let known = Dictionary(
+      (previous?.patterns ?? []).map { ($0.source, $0) }, uniquingKeysWith: { first, _ in first })
     var parts: [Part] = []
+    parts.reserveCapacity(routes.count)
     for rule in routes { parts += Part.parts(of: rule.withoutEmptyHeaders) }
     parts.sort { $1.priority < $0.priority }
 
@@ -14,7 +18,7 @@ extension RouteTable {
       let condition = Int32(conditions.count)
       conditions.append(try makeCondition(part.rule))
       let buckets = bucketNumbers(part.rule, &itemsByBucket)
-      for (entry, prefix) in try makeEntries(part, condition) {
+      for (entry, prefix) in try makeEntries(part, condition, known) {
         let item = PathTrie.Item(prefix: prefix, entry: Int32(entries.count))
         entries.append(entry)
         for bucket in buckets { itemsByBucket[bucket].append(item) }
@@ -68,7 +72,7 @@ extension RouteTable {
   }
 
   private mutating func makeEntries(
-    _ part: Part, _ condition: Int32
+    _ part: Part, _ condition: Int32, _ known: [String: RoutePathPattern]
   ) throws(RouteTableError) -> [(Entry, prefix: [UInt8])] {
     guard !part.paths.isEmpty else {
       return [(Entry(condition: condition, prefixLength: -1, pattern: -1), [])]
@@ -81,7 +85,8 @@ extension RouteTable {
         continue
       }
       do {
-        let pattern = try RoutePathPattern(String(path.dropFirst()))
+        let source = String(path.dropFirst())
+        let pattern = if let same = known[source] { same } else { try RoutePathPattern(source) }
         made.append(
           (Entry(condition: condition, prefixLength: -1, pattern: Int32(patterns.count)), pattern.literalPrefix))
         patterns.append(pattern)

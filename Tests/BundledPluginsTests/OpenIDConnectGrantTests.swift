@@ -55,6 +55,19 @@ struct OpenIDConnectGrantTests {
     #expect(lenient.bearer(try lenient.provider.token(["exp": 5])).status == 401)
   }
 
+  @Test("what a token says that only the provider was asked about is not believed")
+  func unverifiedClaims() throws {
+    let bed = try OpenIDConnectBed([
+      "auth_methods": ["introspection", "session"], "introspection_check_active": false,
+      "upstream_headers_claims": ["sub"], "upstream_headers_names": ["X-Sub"],
+    ])
+    let request = bed.bearer(try OpenIDProvider(issuer: OpenIDConnectBed.issuer).token(["sub": "root"]))
+    #expect(request.status == nil)
+    #expect(request.header("x-sub") == nil)
+    let cookie = try #require(request.setCookies["session"])
+    #expect(bed.send(headers: [("Cookie", "session=\(cookie)")]).header("x-sub") == nil)
+  }
+
   @Test("what introspection is told can be configured")
   func introspectionArguments() throws {
     let bed = try OpenIDConnectBed([

@@ -84,7 +84,9 @@ struct Publication: Sendable {
 
   /// The compressed message without the withheld definitions and their instances; the hash stays that of the whole
   /// (Kong fact, hybrid §6).
-  func message(withheld: [WithheldDefinitions], timestamp: Double) throws(GzipError) -> [UInt8] {
+  func message(
+    withheld: [WithheldDefinitions], timestamp: Double, encoder: SegmentedEncoder
+  ) throws(GzipError) -> [UInt8] {
     var table = payload.configTable
     if !withheld.isEmpty, case .object(var members) = table {
       for part in withheld {
@@ -99,6 +101,6 @@ struct Publication: Sendable {
     }
     return try Reconfigure.message(
       configTable: table, hash: payload.hash, hashes: payload.hashes, withheld: withheld.map(\.entity),
-      timestamp: timestamp)
+      timestamp: timestamp, encoder: encoder)
   }
 }

@@ -16,6 +16,7 @@ final class ControlPlaneCore {
   private var messages: [[WithheldDefinitions]: EventLoopFuture<ByteBuffer>] = [:]
   /// Serializing and compressing a large configuration takes long; it must not hold up the loop.
   private let encoding = DispatchQueue(label: "sluice.control-plane.encoding")
+  private let encoders = MessageEncoders()
 
   init(configuration: ControlPlaneConfiguration, directory: any DataPlaneDirectory, eventLoop: any EventLoop) {
     self.configuration = configuration
@@ -58,14 +59,33 @@ final class ControlPlaneCore {
   func message(of publication: Publication, withheld: [WithheldDefinitions]) -> EventLoopFuture<ByteBuffer> {
     if publication.number == current?.number, let message = messages[withheld] { return message }
     let promise = eventLoop.makePromise(of: ByteBuffer.self)
+    let encoders = encoders
     encoding.async {
       let now = Date().timeIntervalSince1970
       promise.completeWith(
-        Result { ByteBuffer(bytes: try publication.message(withheld: withheld, timestamp: now)) })
+        Result {
+          let encoder = encoders.encoder(for: withheld)
+          return ByteBuffer(bytes: try publication.message(withheld: withheld, timestamp: now, encoder: encoder))
+        })
     }
     if publication.number == current?.number { messages[withheld] = promise.futureResult }
     return promise.futureResult
   }
 
   func purge() { directory.purge(lastSeenBefore: now - configuration.purgeDelay) }
+}
+
+/// The encoders of a control plane, one for each choice of what is left out.
+///
+/// Unchecked: used on the encoding queue alone, which runs one piece of work at a time.
+private final class MessageEncoders: @unchecked Sendable {
+  private var encoders: [[String]: SegmentedEncoder] = [:]
+
+  func encoder(for withheld: [WithheldDefinitions]) -> SegmentedEncoder {
+    let key = withheld.map(\.entity)
+    if let encoder = encoders[key] { return encoder }
+    let encoder = SegmentedEncoder()
+    encoders[key] = encoder
+    return encoder
+  }
 }

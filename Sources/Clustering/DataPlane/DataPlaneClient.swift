@@ -182,8 +182,9 @@ public final class DataPlaneClient: Sendable {
   // MARK: Applying
 
   private func applyReceived() async {
+    var decoder = SegmentedDecoder()
     for await message in inbox {
-      if await take(message) {
+      if await take(message, &decoder) {
         let channel = state.withLock { $0.channel }
         channel?.triggerUserOutboundEvent(ControlPlaneSession.ReportHash(), promise: nil)
       }
@@ -191,12 +192,12 @@ public final class DataPlaneClient: Sendable {
   }
 
   /// Applies one message. True when its hash is to be reported.
-  private func take(_ message: ByteBuffer) async -> Bool {
+  private func take(_ message: ByteBuffer, _ decoder: inout SegmentedDecoder) async -> Bool {
     let bytes = Array(message.readableBytesView)
     let received: ReceivedConfiguration
     do throws(ProtocolFailure) {
       received = try Reconfigure.parse(
-        bytes, limit: DataPlaneConfiguration.maxInflated(for: configuration.maxPayload))
+        bytes, limit: DataPlaneConfiguration.maxInflated(for: configuration.maxPayload), decoder: &decoder)
     } catch {
       logger.error("unable to update running config: bad config received from control plane \(error)")
       return false

@@ -33,30 +33,34 @@ enum Reconfigure {
   /// planes ignore.
   private static let withheldKey = "sluice_withheld"
 
+  /// - Parameter encoder: that of the messages before to the same data planes.
   static func message(
-    configTable: JSONValue, hash: String, hashes: [String: String], withheld: [String], timestamp: Double
+    configTable: JSONValue, hash: String, hashes: [String: String], withheld: [String], timestamp: Double,
+    encoder: SegmentedEncoder = SegmentedEncoder()
   ) throws(GzipError) -> [UInt8] {
     var members: [String: JSONValue] = [
       "type": "reconfigure", "timestamp": .number(timestamp), "config_table": configTable,
       "config_hash": .string(hash), "hashes": .object(hashes.mapValues { .string($0) }),
     ]
     if !withheld.isEmpty { members[withheldKey] = .array(withheld.map { .string($0) }) }
-    return try Gzip.compress(JSONValue.object(members).serialized())
+    return try encoder.message(members)
   }
 
   /// - Parameter limit: the most bytes the message may have when inflated.
   static func parse(_ compressed: [UInt8], limit: Int) throws(ProtocolFailure) -> ReceivedConfiguration {
-    let bytes: [UInt8]
-    do {
-      bytes = try Gzip.inflate(compressed, limit: limit)
-    } catch {
-      throw ProtocolFailure("\(error)")
-    }
+    var decoder = SegmentedDecoder()
+    return try parse(compressed, limit: limit, decoder: &decoder)
+  }
+
+  /// - Parameter decoder: that of the messages before.
+  static func parse(
+    _ compressed: [UInt8], limit: Int, decoder: inout SegmentedDecoder
+  ) throws(ProtocolFailure) -> ReceivedConfiguration {
     let message: JSONValue
-    do {
-      message = try JSONValue(parsing: bytes)
-    } catch {
-      throw ProtocolFailure("the message is not JSON: \(error)")
+    if let members = decoder.members(of: compressed, limit: limit) {
+      message = .object(members)
+    } else {
+      message = try whole(compressed, limit: limit)
     }
     guard message["type"] == "reconfigure" else { throw ProtocolFailure("the message is no configuration") }
     guard let table = message["config_table"], case .object = table else {
@@ -74,5 +78,19 @@ enum Reconfigure {
     return ReceivedConfiguration(
       configTable: table, hash: hash, hashes: (message["hashes"]?.object ?? [:]).compactMapValues(\.string),
       withheld: (message[withheldKey]?.array ?? []).compactMap(\.string))
+  }
+
+  private static func whole(_ compressed: [UInt8], limit: Int) throws(ProtocolFailure) -> JSONValue {
+    let bytes: [UInt8]
+    do {
+      bytes = try Gzip.inflate(compressed, limit: limit)
+    } catch {
+      throw ProtocolFailure("\(error)")
+    }
+    do {
+      return try JSONValue(parsing: bytes)
+    } catch {
+      throw ProtocolFailure("the message is not JSON: \(error)")
+    }
   }
 }

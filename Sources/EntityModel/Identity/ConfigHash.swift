@@ -11,21 +11,8 @@ public enum ConfigHash {
   public static func hash(
     of entities: [String: [EntityFields]]
   ) -> (hash: String, parts: [String: String]) {
-    var hashes: [String: String] = [:]
-    for part in parts {
-      if let list = entities[part], !list.isEmpty {
-        hashes[part] = md5(of: .array(list.map(JSONValue.object)))
-      } else {
-        hashes[part] = ConfigSnapshot.emptyHash
-      }
-    }
-    let rest = entities.filter { !parts.contains($0.key) && !$0.value.isEmpty }
-    let restHash =
-      rest.isEmpty
-      ? ConfigSnapshot.emptyHash : md5(of: .object(rest.mapValues { .array($0.map(JSONValue.object)) }))
-    let whole = hex(Insecure.MD5.hash(data: Array((parts.map { hashes[$0] ?? "" }.joined() + restHash).utf8)))
-    hashes["config"] = whole
-    return (whole, hashes)
+    var hasher = ConfigHasher()
+    return hasher.hash(of: entities)
   }
 
   /// The MD5 of a value's canonical text, as 32 hexadecimal digits.
@@ -37,6 +24,13 @@ public enum ConfigHash {
 
   /// The MD5 of text as it stands, which is the hash of a declarative file.
   public static func md5(ofText text: some Sequence<UInt8>) -> String { hex(Insecure.MD5.hash(data: Array(text))) }
+
+  /// The MD5 of an entity's canonical text, as 16 bytes.
+  static func digest(of entity: EntityFields) -> Insecure.MD5Digest {
+    var text = CanonicalText()
+    text.append(.object(entity))
+    return Insecure.MD5.hash(data: text.bytes)
+  }
 
   static func hex(_ digest: some Sequence<UInt8>) -> String {
     var output: [UInt8] = []

@@ -16,6 +16,9 @@ actor ConfigurationApplier {
 
   /// Hash of the configuration that runs, zeros for none.
   private(set) var runningHash = ConfigSnapshot.emptyHash
+  /// What runs on every loop; nil before the first configuration.
+  private var running: RuntimeSnapshot?
+  private var streamedPlugins = StreamedDefinitions()
 
   /// - Parameter trustRoots: what servers of services are verified with that name no CA certificates.
   init(
@@ -36,11 +39,12 @@ actor ConfigurationApplier {
     let clock = ContinuousClock()
     let start = clock.now
     do {
-      let registry = try registryBuilder.registry(for: snapshot)
+      let registry = try registryBuilder.registry(for: snapshot, remembering: &streamedPlugins)
       let compiled = try SnapshotCompiler(
         registry: registry, logger: logger, trustRoots: trustRoots, services: services
-      ).compile(snapshot)
+      ).compile(snapshot, reusing: running)
       try await proxy.swap(to: compiled)
+      running = compiled
     } catch {
       throw GatewayError("\(error)")
     }

@@ -1,4 +1,3 @@
-import Logging
 import LuaRuntime
 
 extension LuaRuntime.LuaSettings {
@@ -32,13 +31,12 @@ extension LuaQuota {
 }
 
 extension LuaPluginInspector {
-  /// An inspector that allows what these settings allow.
+  /// An inspector for what the node allows plugins to use.
   convenience init(settings: GatewaySettings) {
+    let mode = SandboxMode(settings.untrustedLua)
     self.init(
       limits: Limits(settings: settings),
-      settings: LuaRuntime.LuaSettings(
-        settings: settings, meter: LuaMeter(),
-        logSink: LoggerLuaLogSink(Logger(label: "inspection", factory: { _ in SwiftLogNoOpLogHandler() }))))
+      modules: SandboxModules.all(in: mode, listed: settings.untrustedLuaSandboxRequires), mode: mode)
   }
 }
 

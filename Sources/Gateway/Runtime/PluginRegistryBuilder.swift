@@ -8,6 +8,14 @@ struct PluginRegistryBuilder: Sendable {
   let inspector: any StreamedPluginInspector
   let luaSettings: LuaRuntime.LuaSettings
   let isStreamingEnabled: Bool
+  private let bundled: [PluginDefinition]
+
+  init(inspector: any StreamedPluginInspector, luaSettings: LuaRuntime.LuaSettings, isStreamingEnabled: Bool) {
+    self.inspector = inspector
+    self.luaSettings = luaSettings
+    self.isStreamingEnabled = isStreamingEnabled
+    bundled = BundledPlugins.all + LuaBundledPlugins.all(settings: luaSettings)
+  }
 
   /// What is wrong with a definition, so that the configuration cannot run.
   struct Problem: Error, CustomStringConvertible {
@@ -17,11 +25,22 @@ struct PluginRegistryBuilder: Sendable {
     var description: String { "plugin definition '\(definition)': \(reason)" }
   }
 
-  func registry(for snapshot: ConfigSnapshot) throws(Problem) -> PluginRegistry {
-    var definitions = BundledPlugins.all + LuaBundledPlugins.all(settings: luaSettings)
+  /// - Parameter known: the streamed plugins of the configuration before; becomes those of this one. A definition that
+  ///   did not change stays the same one.
+  func registry(
+    for snapshot: ConfigSnapshot, remembering known: inout StreamedDefinitions
+  ) throws(Problem) -> PluginRegistry {
+    var definitions = bundled
+    var made = StreamedDefinitions()
     if isStreamingEnabled {
-      for entity in snapshot["custom_plugins"] { definitions.append(try streamed(entity)) }
+      for entity in snapshot["custom_plugins"] {
+        let definition: PluginDefinition
+        if let same = known.definition(of: entity) { definition = same } else { definition = try streamed(entity) }
+        made.insert(definition, of: entity)
+        definitions.append(definition)
+      }
     }
+    known = made
     let sources = Dictionary(definitions.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     for entity in snapshot["cloned_plugins"] {
       guard let name = entity["name"]?.string, let ref = entity["ref"]?.string else { continue }
@@ -54,6 +73,21 @@ struct PluginRegistryBuilder: Sendable {
         schema: inspection.schema),
       phases: phases,
       implementation: LuaPlugin(
-        name: name, version: inspection.version, source: handler, phases: phases, settings: luaSettings))
+        name: name, version: inspection.version, source: handler, phases: phases, settings: luaSettings,
+        schema: inspection.schema))
+  }
+}
+
+/// Streamed plugins with the entities they were made of.
+struct StreamedDefinitions {
+  private var byName: [String: (entity: EntityFields, definition: PluginDefinition)] = [:]
+
+  func definition(of entity: EntityFields) -> PluginDefinition? {
+    guard let known = byName[entity["name"]?.string ?? ""], known.entity == entity else { return nil }
+    return known.definition
+  }
+
+  mutating func insert(_ definition: PluginDefinition, of entity: EntityFields) {
+    byName[definition.name] = (entity, definition)
   }
 }

@@ -219,8 +219,10 @@ public final class LuaHost {
   func function(_ name: String, of table: Int32) -> Int32 { slu_host_function_member(raw, table, name) }
 
   /// Makes a Lua table of a configuration: nulls left out, and what Kong adds to each instance's.
-  func keep(configurationOf instance: PluginInstance) throws(PluginCompileError) -> Int32 {
-    var members = instance.config.object ?? [:]
+  func keep(
+    configurationOf instance: PluginInstance, schema: PluginSchema? = nil
+  ) throws(PluginCompileError) -> Int32 {
+    var members = resolved(instance.config, by: schema, of: instance.pluginName).object ?? [:]
     members["__plugin_id"] = .string(instance.id)
     members["plugin_instance_name"] = instance.instanceName.map { .string($0) }
     members["route_id"] = instance.routeID.map { .string($0) }
@@ -560,6 +562,8 @@ final class LuaRequestState {
   var sockets: [Int: LuaSocket] = [:]
   var datagramSockets: [Int: LuaDatagramSocket] = [:]
   var lastSocket = 0
+  /// The client's token, as a plugin that authenticates has kept it.
+  var token: String?
   /// Numbers of the light threads that have not ended.
   var threads: Set<Int> = []
   var nextThread = 1

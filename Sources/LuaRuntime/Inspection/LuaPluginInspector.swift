@@ -42,13 +42,6 @@ public final class LuaPluginInspector: StreamedPluginInspector {
     handlerEnvironment = .handler(modules: modules, mode: mode)
   }
 
-  /// An inspector for what the runtime's settings allow.
-  public convenience init(limits: Limits = Limits(), settings: LuaSettings) {
-    self.init(
-      limits: limits,
-      modules: SandboxModules.all(in: settings.sandbox, listed: settings.sandboxModules), mode: settings.sandbox)
-  }
-
   public func inspect(
     name: String, schema: String, handler: String
   ) throws(SchemaViolations) -> StreamedPluginInspection {

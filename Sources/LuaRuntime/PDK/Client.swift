@@ -48,6 +48,7 @@ enum ClientNamespace {
       if call.isNil(0), call.isNil(1) { throw LuaFault("either credential or consumer must be provided") }
       let context = try call.context
       context.consumer = call.isNil(0) ? nil : ConsumerInfo(entity: object(call.value(0)))
+      if let consumer = context.consumer { context.consumerGroups = context.findConsumerGroups?(consumer.id) ?? [] }
       context.credential = call.isNil(1) ? nil : object(call.value(1))
     },
     PDKFunction("kong.client.get_consumer_groups", .afterRewrite, "Groups of the consumer.") {

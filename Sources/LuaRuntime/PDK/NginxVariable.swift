@@ -104,6 +104,17 @@ enum NginxVariableNamespace {
     case "upstream_host": call.returns(context.upstream.hostHeader ?? context.upstream.host)
     case "upstream_scheme": call.returns(context.upstream.scheme)
     case "kong_proxy_mode": call.returns("http")
+    case "ssl_client_verify": call.returns(context.clientCertificateVerification ?? "NONE")
+    case "nginx_version": call.returns("1.27.1")
+    case "pipe": call.returns(".")
+    case "connection": call.returns(String(context.connectionNumber))
+    case "connection_requests": call.returns(String(context.connectionRequests))
+    case "request":
+      var line = Array("\(context.method.name) ".utf8)
+      context.requestHeaders.withArena(context.rawTargetRange) { line += $0 }
+      line += Array(" HTTP/\(context.httpVersion / 10).\(context.httpVersion % 10)".utf8)
+      call.returns(line)
+    case "hostname": call.returns(call.host.node.hostname)
     case "ssl_protocol": call.returns(context.tlsVersion)
     case "ssl_cipher": call.returns(context.tlsCipher)
     case "ssl_server_name": call.returns(context.tlsServerName)

@@ -75,9 +75,10 @@ enum ResponseNamespace {
       let context = try call.context
       for field in try HeaderArguments.fields(of: call.value(0)) { set(field, in: context, call) }
     },
-    PDKFunction("kong.response.get_raw_body", .bodyFilter, "Whole body at the last chunk, nil before.") {
+    PDKFunction("kong.response.get_raw_body", .wholeBody, "Whole body; in body_filter at the last chunk, nil before.") {
       (call) throws(LuaFault) in
       let context = try call.context
+      if context.phase == .response { return call.returns(context.response.bufferedBody ?? ByteBuffer()) }
       let state = call.host.requestState(of: context)
       let key = call.host.pluginKey
       guard var buffered = state.bufferedBodies[key] else {
@@ -97,10 +98,11 @@ enum ResponseNamespace {
         call.returnNil()
       }
     },
-    PDKFunction("kong.response.set_raw_body", .bodyFilter, arguments: "body", "Replaces the rest of the body.") {
+    PDKFunction("kong.response.set_raw_body", .wholeBody, arguments: "body", "Replaces the rest of the body.") {
       (call) throws(LuaFault) in
       let body = try call.requireBytes(0, "body must be a string")
       let context = try call.context
+      if context.phase == .response { return ClientIdentityNamespace.replaceBody(body, in: context) }
       // Kong compatibility: an empty body becomes a line break there; so it does here.
       context.response.chunk = body.isEmpty ? ByteBuffer(string: "\n") : ByteBuffer(bytes: body)
       context.response.isLastChunk = true

@@ -12,10 +12,12 @@ final class CompiledPlugin: Sendable {
   /// Names of plugins before and after whose access this one must run.
   let runsBefore: [String]
   let runsAfter: [String]
+  /// The executor may hold consumers, credentials and certificates of the snapshot it was made for.
+  let usesContext: Bool
 
   init(
     instance: PluginInstance, executor: any PluginExecutor, condition: Condition?, runsBefore: [String],
-    runsAfter: [String]
+    runsAfter: [String], usesContext: Bool
   ) {
     self.instance = instance
     self.executor = executor
@@ -23,5 +25,6 @@ final class CompiledPlugin: Sendable {
     self.condition = condition
     self.runsBefore = runsBefore
     self.runsAfter = runsAfter
+    self.usesContext = usesContext
   }
 }

@@ -14,13 +14,14 @@ public final class RuntimeSnapshot: Sendable {
   let routes: [RouteRuntime]
   /// Instances without route and service: what runs in rewrite, and in the filters and log of a request without route.
   let globalChain: PluginChain
-  /// Every enabled instance, for preparing the loops.
-  let instances: [CompiledPlugin]
+  /// What the next configuration may take over.
+  let parts: CompiledParts
+  /// The instances that the snapshot it was compiled after did not have.
+  private let fresh: [CompiledPlugin]
   let certificates: CertificateStore
-  /// Upstream entities by name, for plugins that choose one.
-  let balancers: [String: Balancer]
   /// Priority of each configured plugin by its name with underscores, for conditions.
   let configuredPlugins: [String: Int]
+  let consumers: ConsumerDirectory
   /// For plugins: a consumer by id, or by username.
   let findConsumer: @Sendable (_ key: String, _ byUsername: Bool) -> ConsumerInfo?
   /// For plugins: the consumer groups of a consumer.
@@ -29,32 +30,37 @@ public final class RuntimeSnapshot: Sendable {
   let upstreamExists: @Sendable (_ name: String) -> Bool
 
   init(
-    number: UInt64, hash: String, routeTable: RouteTable, routes: [RouteRuntime], globalChain: PluginChain,
-    instances: [CompiledPlugin], certificates: CertificateStore, balancers: [String: Balancer],
-    configuredPlugins: [String: Int], consumers: ConsumerDirectory = .empty
+    parts: CompiledParts, routeTable: RouteTable, globalChain: PluginChain, fresh: [CompiledPlugin],
+    certificates: CertificateStore, configuredPlugins: [String: Int], consumers: ConsumerDirectory
   ) {
-    self.number = number
-    self.hash = hash
+    number = parts.config.number
+    hash = parts.config.hash
+    self.parts = parts
     self.routeTable = routeTable
-    self.routes = routes
+    routes = parts.routes.compactMap { $0 }
     self.globalChain = globalChain
-    self.instances = instances
+    self.fresh = fresh
     self.certificates = certificates
-    self.balancers = balancers
     self.configuredPlugins = configuredPlugins
+    self.consumers = consumers
     findConsumer = { key, byUsername in
       consumers.consumer(id: key) ?? (byUsername ? consumers.consumer(username: key) : nil)
     }
     findConsumerGroups = { consumers.consumerGroups(ofConsumer: $0) }
+    let balancers = parts.balancers
     upstreamExists = { balancers[$0] != nil }
   }
 
-  /// Makes the executors ready on one event loop; to be called there before the snapshot is swapped in.
+  /// Upstream entities by name, for plugins that choose one.
+  var balancers: [String: Balancer] { parts.balancers }
+
+  /// Makes the executors ready on one event loop; to be called there before the snapshot is swapped in. Those of the
+  /// snapshot that it was compiled after are ready.
   ///
   /// - Throws: `SnapshotCompileError` naming each instance that cannot run.
   func prepare(on loop: LoopServices) throws(SnapshotCompileError) {
     var problems: [SnapshotCompileError.Problem] = []
-    for plugin in instances {
+    for plugin in fresh {
       do {
         try plugin.executor.prepare(on: loop)
       } catch {

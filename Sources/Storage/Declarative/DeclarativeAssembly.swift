@@ -308,8 +308,15 @@ struct DeclarativeAssembly {
   }
 
   private func droppingUnknownNulls(_ input: EntityFields, of kind: EntityDefinition) -> EntityFields {
+    Self.droppingUnknownNulls(input, of: kind, catalogue: intake.validator.catalogue)
+  }
+
+  /// The input without members that are null and that this version does not know.
+  static func droppingUnknownNulls(
+    _ input: EntityFields, of kind: EntityDefinition, catalogue: PluginCatalogue
+  ) -> EntityFields {
     var schema = kind.schema
-    if let key = kind.subschemaKey, let name = input[key]?.string, let plugin = intake.validator.catalogue[name] {
+    if let key = kind.subschemaKey, let name = input[key]?.string, let plugin = catalogue[name] {
       for (index, field) in schema.fields.enumerated() {
         if let own = plugin.schema[field.name] { schema.fields[index].schema = own }
       }

@@ -5,7 +5,7 @@ import Foundation
 ///
 /// Source: Kong fact, declarative §1 to §3.
 public struct DeclarativeLoader: Sendable {
-  private let definitions: PluginDefinitions
+  let definitions: PluginDefinitions
 
   public init(rules: StoreRules) { definitions = PluginDefinitions(rules: rules) }
 

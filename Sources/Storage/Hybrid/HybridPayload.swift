@@ -17,21 +17,8 @@ public enum HybridPayload {
   ///
   /// The hash is that of what is sent; fitting the table to an older data plane afterwards does not change it.
   public static func encode(_ snapshot: ConfigSnapshot) -> Encoded {
-    let entities = withoutDisabled(snapshot.entities)
-    let (hash, parts) = ConfigHash.hash(of: entities)
-    var table: [String: JSONValue] = [
-      "_format_version": "3.0", "_transform": false, "workspaces": [.object(defaultWorkspace)],
-    ]
-    for kind in EntityCatalogue.all where kind.isExported {
-      guard let rows = entities[kind.name], !rows.isEmpty else { continue }
-      table[kind.name] = .array(
-        rows.map { row in
-          var row = flattened(row, of: kind)
-          if kind.isWorkspaced { row["ws_id"] = .string(DeterministicID.defaultWorkspace) }
-          return .object(row)
-        })
-    }
-    return Encoded(configTable: .object(table), hash: hash, hashes: parts)
+    var encoder = HybridEncoder()
+    return encoder.encode(snapshot)
   }
 
   /// The entity with its foreign fields as id texts.
@@ -43,31 +30,7 @@ public enum HybridPayload {
     return row
   }
 
-  private static func withoutDisabled(_ entities: [String: [EntityFields]]) -> [String: [EntityFields]] {
-    var entities = entities
-    var droppedServices: Set<String> = []
-    var droppedRoutes: Set<String> = []
-    let isEnabled = { (row: EntityFields) in row["enabled"] != .bool(false) }
-    entities["services"]?.removeAll { row in
-      guard !isEnabled(row) else { return false }
-      if let id = row["id"]?.string { droppedServices.insert(id) }
-      return true
-    }
-    func refers(_ row: EntityFields, _ field: String, to dropped: Set<String>) -> Bool {
-      row[field]?["id"]?.string.map(dropped.contains) ?? false
-    }
-    entities["routes"]?.removeAll { row in
-      guard refers(row, "service", to: droppedServices) else { return false }
-      if let id = row["id"]?.string { droppedRoutes.insert(id) }
-      return true
-    }
-    entities["plugins"]?.removeAll { row in
-      !isEnabled(row) || refers(row, "service", to: droppedServices) || refers(row, "route", to: droppedRoutes)
-    }
-    return entities
-  }
-
-  private static let defaultWorkspace: EntityFields = [
+  static let defaultWorkspace: EntityFields = [
     "id": .string(DeterministicID.defaultWorkspace), "name": "default", "comment": .null,
     "config": .object([:]), "meta": .object([:]),
   ]

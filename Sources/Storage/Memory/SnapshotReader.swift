@@ -1,31 +1,12 @@
 import EntityModel
+import Synchronization
 
-/// A snapshot read as a store, with indexes for ids and unique fields.
+/// A snapshot read as a store. Its lists are in the order of ids; indexes of unique fields are made on first use.
 struct SnapshotReader: StorageReader, Sendable {
   private(set) var snapshot: ConfigSnapshot
-  private let positions: [String: [String: Int]]
-  private let uniqueValues: [String: [String: [String: Int]]]
+  private let indexes = UniqueIndexes()
 
-  init(_ snapshot: ConfigSnapshot) {
-    self.snapshot = snapshot
-    var positions: [String: [String: Int]] = [:]
-    var uniqueValues: [String: [String: [String: Int]]] = [:]
-    for (collection, rows) in snapshot.entities {
-      let fields = EntityCatalogue[collection]?.uniqueFields ?? []
-      var byID: [String: Int] = [:]
-      var byField: [String: [String: Int]] = [:]
-      for (index, row) in rows.enumerated() {
-        if let id = row["id"]?.string { byID[id] = index }
-        for field in fields {
-          if let value = row[field]?.string { byField[field, default: [:]][value] = index }
-        }
-      }
-      positions[collection] = byID
-      uniqueValues[collection] = byField
-    }
-    self.positions = positions
-    self.uniqueValues = uniqueValues
-  }
+  init(_ snapshot: ConfigSnapshot) { self.snapshot = snapshot }
 
   func numbered(_ number: UInt64) -> SnapshotReader {
     var copy = self
@@ -34,7 +15,9 @@ struct SnapshotReader: StorageReader, Sendable {
   }
 
   func row(id: String, of kind: EntityDefinition) -> EntityFields? {
-    positions[kind.name]?[id].map { snapshot[kind.name][$0] }
+    let rows = snapshot[kind.name]
+    let place = rows.firstPlace(ofID: id)
+    return place < rows.count && rows[place]["id"]?.string == id ? rows[place] : nil
   }
 
   func rows(where fields: [String: String], of kind: EntityDefinition, limit: Int?) -> [EntityFields] {
@@ -44,7 +27,9 @@ struct SnapshotReader: StorageReader, Sendable {
   func rows(_ query: RowQuery, of kind: EntityDefinition) -> [EntityFields] {
     let all = snapshot[kind.name]
     if query.fields.count == 1, let (field, value) = query.fields.first, kind.uniqueFields.contains(field) {
-      guard let index = uniqueValues[kind.name]?[field]?[value], matches(all[index], query) else { return [] }
+      guard let index = indexes.place(of: value, field, kind.name, in: all), matches(all[index], query) else {
+        return []
+      }
       return [all[index]]
     }
     var start = 0
@@ -107,5 +92,26 @@ struct SnapshotReader: StorageReader, Sendable {
     }
     if let time = query.expiredBy, !Lifetime.isOver(row, at: Double(time)) { return false }
     return query.tags?.matches(row) ?? true
+  }
+}
+
+/// Places of entities by the values of unique fields.
+private final class UniqueIndexes: Sendable {
+  private struct Field: Hashable {
+    let collection: String
+    let name: String
+  }
+
+  private let places = Mutex<[Field: [String: Int]]>([:])
+
+  func place(of value: String, _ field: String, _ collection: String, in rows: [EntityFields]) -> Int? {
+    places.withLock { places in
+      let key = Field(collection: collection, name: field)
+      if let known = places[key] { return known[value] }
+      var made: [String: Int] = [:]
+      for (place, row) in rows.enumerated() { if let value = row[field]?.string { made[value] = place } }
+      places[key] = made
+      return made[value]
+    }
   }
 }

@@ -75,10 +75,10 @@ extension EntityStore {
 
   public func delete(_ key: EntityKey, from kind: EntityDefinition) async throws(EntityError) {
     guard rules.allows(kind) else { return }
-    let isDeleted = try await backend.write { [self] transaction throws(EntityError) in
+    try await write(kind) { [self] transaction throws(EntityError) in
       let intake = try intake(in: transaction)
       try intake.check(key, of: kind)
-      guard let row = try transaction.row(key, of: kind), let id = row["id"]?.string else { return false }
+      guard let row = try transaction.row(key, of: kind), let id = row["id"]?.string else { return }
       try requireUnused(row, of: kind, in: transaction)
       try requireUntrusted(id, kind, in: transaction)
       for referrer in EntityCatalogue.referrers(to: kind.name) where referrer.onDelete == .restrict {
@@ -88,20 +88,16 @@ extension EntityStore {
       }
       try transaction.delete(id: id, from: kind)
       try advanceRevisions(for: kind, in: transaction)
-      return true
     }
-    if isDeleted, kind.isExported { changes.publish() }
   }
 
   public func deleteAll(
     where fields: [String: String], from kind: EntityDefinition
   ) async throws(EntityError) -> Int {
     guard rules.allows(kind) else { return 0 }
-    let count = try await backend.write { [self] transaction throws(EntityError) in
+    return try await recordedWrite { [self] transaction throws(EntityError) in
       try delete(try transaction.rows(RowQuery(fields: fields), of: kind), from: kind, in: transaction)
     }
-    if count > 0, kind.isExported { changes.publish() }
-    return count
   }
 
   /// Removes everything that has outlived its `ttl`, from the configuration too. To be called now and then; requests and
@@ -115,11 +111,10 @@ extension EntityStore {
       let query = expiredRows(limit: 1)
       let isAny = try await backend.read { reader throws(EntityError) in try !reader.rows(query, of: kind).isEmpty }
       guard isAny else { continue }
-      count += try await backend.write { [self] transaction throws(EntityError) in
+      count += try await recordedWrite { [self] transaction throws(EntityError) in
         try removeExpired(of: kind, in: transaction)
       }
     }
-    if count > 0 { changes.publish() }
     return count
   }
 
@@ -152,11 +147,23 @@ extension EntityStore {
     _ kind: EntityDefinition,
     _ body: @escaping @Sendable (any StorageTransaction) throws(EntityError) -> Result
   ) async throws(EntityError) -> Result {
-    let result = try await backend.write { [self] transaction throws(EntityError) in
+    try await recordedWrite { [self] transaction throws(EntityError) in
       try removeExpired(of: kind, in: transaction)
       return try body(transaction)
     }
-    if kind.isExported { changes.publish() }
+  }
+
+  /// One transaction that leaves to the keeper of snapshots what it changed, and tells of it.
+  private func recordedWrite<Result: Sendable>(
+    _ body: @escaping @Sendable (any StorageTransaction) throws(EntityError) -> Result
+  ) async throws(EntityError) -> Result {
+    let (result, change) = try await backend.write { transaction throws(EntityError) in
+      let recorder = try ChangeRecorder(transaction)
+      let result = try body(recorder)
+      return (result, try recorder.change())
+    }
+    keeper.note(change)
+    if change.after > change.before { changes.publish() }
     return result
   }
 

@@ -11,11 +11,13 @@ public final class EntityStore: EntityRepository {
   let backend: any StorageBackend
   let rules: StoreRules
   let definitions: PluginDefinitions
+  let keeper: SnapshotKeeper
 
   public init(backend: any StorageBackend, rules: StoreRules) {
     self.backend = backend
     self.rules = rules
     definitions = PluginDefinitions(rules: rules)
+    keeper = SnapshotKeeper(kinds: Self.kinds.filter { $0.isExported && rules.allows($0) })
   }
 
   /// Every kind that a store keeps.
@@ -73,16 +75,8 @@ public final class EntityStore: EntityRepository {
   /// One consistent view of everything that is exported. Its number is that of the last write that it holds, so equal
   /// configurations have equal numbers and a later one never has a smaller number, also after a restart.
   public func snapshot() async throws(EntityError) -> ConfigSnapshot {
-    let kinds = Self.kinds.filter { $0.isExported && rules.allows($0) }
-    let (entities, number) = try await backend.read { reader throws(EntityError) in
-      var entities: [String: [EntityFields]] = [:]
-      for kind in kinds {
-        let rows = try reader.rows(RowQuery(), of: kind)
-        if !rows.isEmpty { entities[kind.name] = rows }
-      }
-      return (entities, try reader.revision(of: .configuration))
-    }
-    return ConfigSnapshot(entities: entities, hash: ConfigHash.hash(of: entities).hash, number: number)
+    let keeper = keeper
+    return try await backend.read { reader throws(EntityError) in try keeper.snapshot(reader) }
   }
 
   /// The id of the cluster that this store belongs to, made on the first call.

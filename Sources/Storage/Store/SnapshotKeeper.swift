@@ -1,0 +1,105 @@
+import EntityModel
+import Synchronization
+
+/// The last snapshot of a store with the changes since, so that the next one is read from the database only where
+/// something changed.
+///
+/// Each write of this process leaves its keys and the revisions it lies between. A snapshot follows them from the
+/// revision of the last one; where the chain has a gap (another process wrote, or too much was written) everything is
+/// read. Safe to use from any task.
+final class SnapshotKeeper: Sendable {
+  private struct State {
+    var last: ConfigSnapshot?
+    var hasher = ConfigHasher()
+    /// By the revision before each change.
+    var changes: [UInt64: RecordedChange] = [:]
+  }
+
+  /// Beyond this many changed entities reading everything is not slower.
+  private static let mostKeys = 1000
+  private let kinds: [EntityDefinition]
+  private let state = Mutex(State())
+
+  /// - Parameter kinds: what belongs to a snapshot.
+  init(kinds: [EntityDefinition]) { self.kinds = kinds }
+
+  /// Called after the commit.
+  func note(_ change: RecordedChange) {
+    guard change.after > change.before else { return }
+    state.withLock { state in
+      if let last = state.last, change.before < last.number { return }
+      if state.changes.count > Self.mostKeys { state.changes.removeAll() }
+      state.changes[change.before] = change
+    }
+  }
+
+  /// The configuration as of the reader's view; its number is the revision.
+  func snapshot(_ reader: any StorageReader) throws(EntityError) -> ConfigSnapshot {
+    let revision = try reader.revision(of: .configuration)
+    let (last, keys) = state.withLock { ($0.last, Self.keys(in: $0, upTo: revision)) }
+    if let last, last.number == revision { return last }
+    var entities: [String: [EntityFields]]
+    if let last, let keys {
+      entities = last.entities
+      for key in keys { try refresh(key, in: &entities, reader) }
+    } else {
+      entities = [:]
+      for kind in kinds {
+        let rows = try reader.rows(RowQuery(), of: kind)
+        if !rows.isEmpty { entities[kind.name] = rows }
+      }
+    }
+    let complete = entities
+    return state.withLock { state in
+      let hash = state.hasher.hash(of: complete).hash
+      let snapshot = ConfigSnapshot(entities: complete, hash: hash, number: revision)
+      if (state.last?.number ?? 0) <= revision {
+        state.last = snapshot
+        state.changes = state.changes.filter { $0.key >= revision }
+      }
+      return snapshot
+    }
+  }
+
+  /// What changed since the last snapshot, nil when that is not known.
+  private static func keys(in state: State, upTo revision: UInt64) -> Set<RecordedChange.Key>? {
+    guard var number = state.last?.number, number <= revision else { return nil }
+    var keys: Set<RecordedChange.Key> = []
+    while number < revision {
+      guard let change = state.changes[number], keys.count <= mostKeys else { return nil }
+      keys.formUnion(change.keys)
+      number = change.after
+    }
+    return number == revision ? keys : nil
+  }
+
+  private func refresh(
+    _ key: RecordedChange.Key, in entities: inout [String: [EntityFields]], _ reader: any StorageReader
+  ) throws(EntityError) {
+    guard let kind = kinds.first(where: { $0.name == key.kind }) else { return }
+    let row = try reader.row(id: key.id, of: kind)
+    var list = entities.removeValue(forKey: key.kind) ?? []
+    let place = list.firstPlace(ofID: key.id)
+    let isPresent = place < list.count && list[place]["id"]?.string == key.id
+    switch (row, isPresent) {
+    case (let row?, true): list[place] = row
+    case (let row?, false): list.insert(row, at: place)
+    case (nil, true): list.remove(at: place)
+    case (nil, false): break
+    }
+    if !list.isEmpty { entities[key.kind] = list }
+  }
+}
+
+extension [EntityFields] {
+  /// Place of the first entity whose id is not less, in a list in the order of ids.
+  func firstPlace(ofID id: String) -> Int {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = (low + high) / 2
+      if let other = self[middle]["id"]?.string, other < id { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
