@@ -236,13 +236,16 @@ struct OpenIDConnectGrantTests {
     #expect(bed.send(.get, "/?client_id=gateway", headers: [("Authorization", "Bearer \(token)")]).status == nil)
   }
 
-  @Test("a key that cannot sign, and private_key_jwt without a key, stop the configuration")
-  func keys() {
-    for config: [String: JSONValue] in [
-      ["client_auth": ["private_key_jwt"]], ["client_jwk": [["kty": "EC", "crv": "P-256"]]],
-      ["http_proxy": "https://proxy.example"],
-    ] {
-      #expect(throws: PluginCompileError.self) { try OpenIDConnectBed(config) }
+  @Test("a key that cannot sign, private_key_jwt without a key, and a proxy by https are refused when configured")
+  func keys() throws {
+    for (field, config) in [
+      ("client_auth", ["client_auth": ["private_key_jwt"]]), ("client_jwk", ["client_jwk": [["kty": "EC"]]]),
+      ("token_endpoint_auth_method", ["token_endpoint_auth_method": "private_key_jwt"]),
+      ("https_proxy", ["https_proxy": "https://proxy.example"]),
+    ] as [(String, [String: JSONValue])] {
+      let error = #expect(throws: SchemaViolations.self) { try OpenIDConnectBed(config) }
+      #expect(error?.fields["config"]?[field]?.string?.isEmpty == false)
     }
+    _ = try OpenIDConnectBed(["http_proxy": "http://proxy.example:3128", "no_proxy": "op.example, .local"])
   }
 }
