@@ -58,6 +58,8 @@ public final class LuaHost {
       throw PluginCompileError(plugin: "lua", reason: reason)
     }
     self.prelude = prelude
+    // What compiling the prelude left belongs to no plugin.
+    slu_host_collect_garbage(raw)
     raw.pointee.context = Unmanaged.passUnretained(self).toOpaque()
   }
 
