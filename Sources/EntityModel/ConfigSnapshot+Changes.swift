@@ -7,10 +7,29 @@ extension ConfigSnapshot {
     _ old: [EntityFields], _ new: [EntityFields],
     _ body: (_ old: Int?, _ new: Int?, _ isSame: Bool) -> Void
   ) {
+    old.withUnsafeBytes { oldWords in
+      new.withUnsafeBytes { newWords in walk(old, oldWords, new, newWords, body) }
+    }
+  }
+
+  /// - Parameters:
+  ///   - oldWords: the references in `old`. Two equal ones are the same storage, which is seen without touching it:
+  ///     counting references of ten thousand entities would cost more than all the rest.
+  private static func walk(
+    _ old: [EntityFields], _ oldWords: UnsafeRawBufferPointer, _ new: [EntityFields],
+    _ newWords: UnsafeRawBufferPointer, _ body: (_ old: Int?, _ new: Int?, _ isSame: Bool) -> Void
+  ) {
+    let size = MemoryLayout<EntityFields>.stride
+    let hasWords = size == MemoryLayout<UInt>.size
+    func isSameStorage(_ oldPlace: Int, _ newPlace: Int) -> Bool {
+      hasWords
+        && oldWords.load(fromByteOffset: oldPlace * size, as: UInt.self)
+          == newWords.load(fromByteOffset: newPlace * size, as: UInt.self)
+    }
     var oldPlace = 0
     var newPlace = 0
     while oldPlace < old.count, newPlace < new.count {
-      if old[oldPlace] == new[newPlace] {
+      if isSameStorage(oldPlace, newPlace) || old[oldPlace] == new[newPlace] {
         body(oldPlace, newPlace, true)
         oldPlace += 1
         newPlace += 1
@@ -47,5 +66,18 @@ extension ConfigSnapshot {
     walk(old, new) { oldPlace, newPlace, isSame in
       if !isSame { body(oldPlace.map { old[$0] }, newPlace.map { new[$0] }) }
     }
+  }
+}
+
+extension [EntityFields] {
+  /// Place of the first entity whose id is not less, in a list in the order of ids.
+  public func firstPlace(ofID id: String) -> Int {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = (low + high) / 2
+      if let other = self[middle]["id"]?.string, other < id { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }

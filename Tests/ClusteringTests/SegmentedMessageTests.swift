@@ -1,5 +1,6 @@
 import EntityModel
 import Testing
+import Zlib
 
 @testable import Clustering
 

@@ -1,4 +1,5 @@
 import EntityModel
+import Zlib
 
 /// Messages in segments, so that what did not change is neither compressed nor read again.
 ///
@@ -138,6 +139,8 @@ struct SegmentedDecoder: Sendable {
   }
 
   private var parts: [Int: [Part]] = [:]
+  /// Collections of the last message with the parts they were made of.
+  private var collections: [String: (parts: [[JSONValue]], rows: JSONValue)] = [:]
 
   /// The members of a message in segments, nil for one that must be read whole.
   ///
@@ -176,15 +179,21 @@ struct SegmentedDecoder: Sendable {
     }
     guard case .object(var members)? = try? JSONValue(parsing: text), case .object(var table)? = members["config_table"]
     else { return nil }
+    var made: [String: (parts: [[JSONValue]], rows: JSONValue)] = [:]
     for (name, value) in table {
       guard let numbers = value.array, case .integer? = numbers.first else { continue }
-      var rows: [JSONValue] = []
+      var own: [[JSONValue]] = []
       for number in numbers {
         guard let number = number.integer, lists.indices.contains(Int(clamping: number)) else { return nil }
-        rows += lists[Int(number)]
+        own.append(lists[Int(number)])
       }
-      table[name] = .array(rows)
+      // A collection of the same parts stays the same list, which is then known at a glance.
+      let rows =
+        if let known = collections[name], known.parts == own { known.rows } else { JSONValue.array(own.flatMap { $0 }) }
+      table[name] = rows
+      made[name] = (own, rows)
     }
+    collections = made
     members["config_table"] = .object(table)
     parts = next
     return members

@@ -18,10 +18,13 @@ struct CompiledParts: Sendable {
   var byService: [String: [CompiledPlugin]] = [:]
   /// Instances bound to a route, by route; in the order of their ids.
   var byRoute: [String: [CompiledPlugin]] = [:]
+  /// How many enabled instances each plugin has.
+  private(set) var instanceCounts: [String: Int] = [:]
   /// Chains of routes without instances of their own, by service; "" for none.
   var chainsByService: [String: PluginChain] = [:]
 
   mutating func add(_ plugin: CompiledPlugin) {
+    instanceCounts[plugin.instance.pluginName, default: 0] += 1
     func insert(into list: inout [CompiledPlugin]) {
       let place = list.lastIndex { $0.instance.id < plugin.instance.id }.map { $0 + 1 } ?? 0
       list.insert(plugin, at: place)
@@ -36,6 +39,8 @@ struct CompiledParts: Sendable {
   }
 
   mutating func remove(_ plugin: CompiledPlugin) {
+    let left = (instanceCounts[plugin.instance.pluginName] ?? 1) - 1
+    instanceCounts[plugin.instance.pluginName] = left > 0 ? left : nil
     func remove<Key>(from lists: inout [Key: [CompiledPlugin]], _ key: Key) {
       lists[key]?.removeAll { $0 === plugin }
       if lists[key]?.isEmpty == true { lists[key] = nil }

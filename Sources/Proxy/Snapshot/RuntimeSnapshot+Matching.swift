@@ -7,8 +7,7 @@ extension RuntimeSnapshot {
   ///
   /// `context.normalizedPath` must be set.
   func matchRoute(_ context: RequestContext) -> RouteRuntime? {
-    guard let match = match(context) else { return nil }
-    let route = routes[match.routeIndex]
+    guard let match = match(context), let route = routes[match.routeIndex] else { return nil }
     context.route = route.info
     if match.isRegex {
       context.uriCaptures = context.normalizedPath.withUnsafeBytes { path in

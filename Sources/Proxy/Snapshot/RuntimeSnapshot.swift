@@ -11,7 +11,8 @@ public final class RuntimeSnapshot: Sendable {
   /// Hash of the configuration it was compiled from.
   public let hash: String
   let routeTable: RouteTable
-  let routes: [RouteRuntime]
+  /// Nil for routes of disabled services, which the table does not have.
+  let routes: [RouteRuntime?]
   /// Instances without route and service: what runs in rewrite, and in the filters and log of a request without route.
   let globalChain: PluginChain
   /// What the next configuration may take over.
@@ -37,7 +38,7 @@ public final class RuntimeSnapshot: Sendable {
     hash = parts.config.hash
     self.parts = parts
     self.routeTable = routeTable
-    routes = parts.routes.compactMap { $0 }
+    routes = parts.routes
     self.globalChain = globalChain
     self.fresh = fresh
     self.certificates = certificates

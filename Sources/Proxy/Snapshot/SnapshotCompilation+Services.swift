@@ -63,7 +63,10 @@ extension SnapshotCompilation {
 
   mutating func compileServices() {
     let hasSameCertificates = isUnchanged("certificates") && isUnchanged("ca_certificates")
-    if isUnchanged("services"), isUnchanged("upstreams"), isUnchanged("targets"), hasSameCertificates { return }
+    if isUnchanged("services"), isUnchanged("upstreams"), isUnchanged("targets"), hasSameCertificates {
+      areServicesUnchanged = true
+      return
+    }
     func byID(_ kind: String) -> [String: EntityFields] {
       Dictionary(
         config[kind].compactMap { entity in entity["id"]?.string.map { ($0, entity) } },
@@ -101,6 +104,10 @@ extension SnapshotCompilation {
     let old = running?.parts.config["routes"] ?? []
     let new = config["routes"]
     let known = running?.parts.routes ?? []
+    if isUnchanged("routes"), areServicesUnchanged, !isUnscopedChanged, changedServices.isEmpty {
+      replaceChains()
+      return nil
+    }
     var routes: [RouteRuntime?] = []
     routes.reserveCapacity(new.count)
     var isSameTable = running != nil
@@ -139,9 +146,25 @@ extension SnapshotCompilation {
     var rules: [RouteRule] = []
     rules.reserveCapacity(new.count)
     for (place, route) in routes.enumerated() where route != nil {
-      rules.append(RouteRule(entity: new[place], index: rules.count))
+      rules.append(RouteRule(entity: new[place], index: place))
     }
     return rules
+  }
+
+  /// Where only instances of single routes changed, only these routes are made again.
+  private mutating func replaceChains() {
+    let routes = config["routes"]
+    for id in changedRoutes {
+      // A list that is not in the order of ids is searched from the start.
+      var place = routes.firstPlace(ofID: id)
+      if place >= routes.count || routes[place]["id"]?.string != id {
+        place = routes.firstIndex { $0["id"]?.string == id } ?? routes.count
+      }
+      guard place < routes.count, let before = parts.routes[place] else { continue }
+      parts.routes[place] = RouteRuntime(
+        entity: .object(routes[place]), service: before.service,
+        chain: chain(forRoute: id, service: before.service?.info.id))
+    }
   }
 
   private func hasSameChain(_ route: RouteRuntime) -> Bool {

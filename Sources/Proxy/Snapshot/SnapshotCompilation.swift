@@ -14,6 +14,8 @@ struct SnapshotCompilation {
   var parts: CompiledParts
   /// Instances that were made new.
   var fresh: [CompiledPlugin] = []
+  /// All services are those that run.
+  var areServicesUnchanged = false
   /// An instance without route and service is not the one that runs.
   var isUnscopedChanged = false
   /// Services and routes whose own instances are not those that run.
@@ -117,6 +119,7 @@ struct SnapshotCompilation {
     let old = running?.parts.config["plugins"] ?? []
     let new = config["plugins"]
     let known = running?.parts.plugins ?? []
+    if isSameConsumers, changedDefinitions.isEmpty, isUnchanged("plugins") { return }
     var plugins: [CompiledPlugin?] = []
     plugins.reserveCapacity(new.count)
     ConfigSnapshot.walk(old, new) { oldPlace, newPlace, isSame in
@@ -204,10 +207,8 @@ struct SnapshotCompilation {
 
   private func configuredPlugins() -> [String: Int] {
     if let running, isUnchanged("plugins"), changedDefinitions.isEmpty { return running.configuredPlugins }
-    var names: Set<String> = []
-    for plugin in parts.plugins { if let plugin { names.insert(plugin.instance.pluginName) } }
     return Dictionary(
-      names.map { ($0.replacing("-", with: "_"), compiler.registry[$0]?.priority ?? 0) },
+      parts.instanceCounts.keys.map { ($0.replacing("-", with: "_"), compiler.registry[$0]?.priority ?? 0) },
       uniquingKeysWith: { first, _ in first })
   }
 

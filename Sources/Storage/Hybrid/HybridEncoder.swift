@@ -10,11 +10,13 @@ public struct HybridEncoder: Sendable {
 
   private var lists: [String: List] = [:]
   private var hasher = ConfigHasher()
+  /// The last instances, if none of them was disabled.
+  private var enabledPlugins: [EntityFields] = []
 
   public init() {}
 
   public mutating func encode(_ snapshot: ConfigSnapshot) -> HybridPayload.Encoded {
-    let entities = Self.withoutDisabled(snapshot.entities)
+    let entities = withoutDisabled(snapshot.entities)
     let (hash, parts) = hasher.hash(of: entities)
     var table: [String: JSONValue] = [
       "_format_version": "3.0", "_transform": false, "workspaces": [.object(HybridPayload.defaultWorkspace)],
@@ -46,7 +48,7 @@ public struct HybridEncoder: Sendable {
     return objects
   }
 
-  private static func withoutDisabled(_ entities: [String: [EntityFields]]) -> [String: [EntityFields]] {
+  private mutating func withoutDisabled(_ entities: [String: [EntityFields]]) -> [String: [EntityFields]] {
     var entities = entities
     var droppedServices: Set<String> = []
     var droppedRoutes: Set<String> = []
@@ -62,6 +64,7 @@ public struct HybridEncoder: Sendable {
     if !droppedServices.isEmpty {
       drop("routes", { refers($0, "service", to: droppedServices) }, { droppedRoutes.insert($0) })
     }
+    if droppedServices.isEmpty, areEnabled(entities["plugins"] ?? []) { return entities }
     drop(
       "plugins",
       { row in
@@ -69,5 +72,15 @@ public struct HybridEncoder: Sendable {
           || refers(row, "route", to: droppedRoutes)
       })
     return entities
+  }
+
+  /// Whether no instance is disabled; looks at those that changed.
+  private mutating func areEnabled(_ plugins: [EntityFields]) -> Bool {
+    var areEnabled = true
+    ConfigSnapshot.walk(enabledPlugins, plugins) { _, new, isSame in
+      if !isSame, let new, plugins[new]["enabled"] == .bool(false) { areEnabled = false }
+    }
+    enabledPlugins = areEnabled ? plugins : []
+    return areEnabled
   }
 }

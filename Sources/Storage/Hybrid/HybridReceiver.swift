@@ -72,7 +72,7 @@ public struct HybridReceiver: Sendable {
     var entities: [String: [EntityFields]] = [:]
     var objects: [String: [EntityFields]] = [:]
     /// New and changed entities, as they are now.
-    var changed: [(kind: EntityDefinition, row: EntityFields)] = []
+    var changed: [(kind: EntityDefinition, row: EntityFields, hasSameKeys: Bool)] = []
     var removed: [(kind: EntityDefinition, id: String)] = []
     /// Names of plugins whose definition is another than before.
     var changedDefinitions: Set<String> = []
@@ -97,7 +97,7 @@ public struct HybridReceiver: Sendable {
       // What has outlived its `ttl` is left out when the whole is loaded.
       guard !kind.expires else { return false }
       let rows = list.compactMap(\.object)
-      guard rows.count == list.count, isAscending(rows) else { return false }
+      guard rows.count == list.count else { return false }
       let valid = known.entities[kind.name] ?? []
       var made: [EntityFields] = []
       made.reserveCapacity(rows.count)
@@ -116,7 +116,7 @@ public struct HybridReceiver: Sendable {
           made.append(valid[old])
           return
         }
-        guard changed.count < mostChanges, let row = validated(rows[new], kind) else {
+        guard changed.count < mostChanges, isInOrder(new, rows), let row = validated(rows[new], kind) else {
           isGood = false
           return
         }
@@ -125,7 +125,7 @@ public struct HybridReceiver: Sendable {
             if let name = row["name"]?.string { changedDefinitions.insert(name) }
           }
         }
-        changed.append((kind, row))
+        changed.append((kind, row, old.map { hasSameKeys(row, valid[$0], kind) } ?? false))
         made.append(row)
       }
       guard isGood else { return false }
@@ -141,13 +141,16 @@ public struct HybridReceiver: Sendable {
       return changedDefinitions.contains(name)
     }
 
-    private func isAscending(_ rows: [EntityFields]) -> Bool {
-      var last = ""
-      for row in rows {
-        guard let id = row["id"]?.string, last < id else { return false }
-        last = id
-      }
-      return true
+    /// Whether the ids are in order around a place; entities that did not change are in order among themselves.
+    private func isInOrder(_ place: Int, _ rows: [EntityFields]) -> Bool {
+      guard let id = rows[place]["id"]?.string else { return false }
+      if place > 0, (rows[place - 1]["id"]?.string ?? "") >= id { return false }
+      guard place + 1 < rows.count, let next = rows[place + 1]["id"]?.string else { return place + 1 == rows.count }
+      return id < next
+    }
+
+    private func hasSameKeys(_ row: EntityFields, _ before: EntityFields, _ kind: EntityDefinition) -> Bool {
+      (kind.uniqueFields + kind.compositeUnique).allSatisfy { (row[$0] ?? .null) == (before[$0] ?? .null) }
     }
 
     /// As `DeclarativeAssembly` admits an entity; nil when it would not, or when it needs more than is done here.
@@ -194,7 +197,7 @@ public struct HybridReceiver: Sendable {
 
     /// Whether the changed entities fit those around them.
     func isConsistent() -> Bool {
-      changed.allSatisfy { isUnique($0.row, $0.kind) && isGoodDefinition($0.row, $0.kind) }
+      changed.allSatisfy { ($0.hasSameKeys || isUnique($0.row, $0.kind)) && isGoodDefinition($0.row, $0.kind) }
         && removed.allSatisfy { !isReferredTo($0.id, $0.kind) }
     }
 

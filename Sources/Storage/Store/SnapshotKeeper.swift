@@ -90,16 +90,3 @@ final class SnapshotKeeper: Sendable {
     if !list.isEmpty { entities[key.kind] = list }
   }
 }
-
-extension [EntityFields] {
-  /// Place of the first entity whose id is not less, in a list in the order of ids.
-  func firstPlace(ofID id: String) -> Int {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low + high) / 2
-      if let other = self[middle]["id"]?.string, other < id { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-}

@@ -1,20 +1,23 @@
 import CZlib
 
 /// Bytes compressed so that they can stand between others in one stream.
-struct DeflatedBytes: Sendable {
-  let bytes: [UInt8]
-  let checksum: UInt32
-  let inflatedSize: Int
+public struct DeflatedBytes: Sendable {
+  public let bytes: [UInt8]
+  /// CRC-32 of what was compressed.
+  public let checksum: UInt32
+  public let inflatedSize: Int
 }
 
 extension Gzip {
   /// The checksum of two texts, one after the other, from the checksums of each.
-  static func combine(_ first: UInt32, _ second: UInt32, secondSize: Int) -> UInt32 {
+  public static func combine(_ first: UInt32, _ second: UInt32, secondSize: Int) -> UInt32 {
     UInt32(truncatingIfNeeded: crc32_combine(UInt(first), UInt(second), secondSize))
   }
 
-  /// Inflates one part of a message in segments.
-  static func inflateSegment(_ bytes: ArraySlice<UInt8>, limit: Int) throws(GzipError) -> [UInt8] {
+  /// Inflates one part of a stream that was compressed by a `SegmentDeflater`.
+  ///
+  /// - Parameter limit: the most bytes the result may have.
+  public static func inflateSegment(_ bytes: ArraySlice<UInt8>, limit: Int) throws(GzipError) -> [UInt8] {
     var stream = z_stream()
     // Negative: neither header nor trailer.
     guard inflateInit2_(&stream, -15, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
@@ -47,11 +50,12 @@ extension Gzip {
   }
 }
 
-/// Compresses the parts of a message. Not to be used from two threads at once.
-final class SegmentDeflater {
+/// Compresses the parts of a stream apart from one another, each ended by a full flush. Not to be used from two threads
+/// at once.
+public final class SegmentDeflater {
   private var stream = z_stream()
 
-  init() throws(GzipError) {
+  public init() throws(GzipError) {
     // Negative: neither header nor trailer.
     let status = deflateInit2_(
       &stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
@@ -60,7 +64,7 @@ final class SegmentDeflater {
 
   deinit { deflateEnd(&stream) }
 
-  func deflate(_ bytes: [UInt8]) throws(GzipError) -> DeflatedBytes {
+  public func deflate(_ bytes: [UInt8]) throws(GzipError) -> DeflatedBytes {
     guard deflateReset(&stream) == Z_OK, bytes.count < 1 << 30 else { throw .outOfMemory }
     var room = [UInt8](repeating: 0, count: Int(deflateBound(&stream, UInt(bytes.count))) + 64)
     var produced = 0
