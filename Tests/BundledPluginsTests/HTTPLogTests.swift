@@ -2,6 +2,7 @@ import EntityModel
 import GatewayTesting
 import NIOCore
 import PluginKit
+import Synchronization
 import Testing
 
 @testable import BundledPlugins
@@ -110,20 +111,23 @@ struct HTTPLogTests {
 
   @Test("a server that says nothing holds nobody up: entries wait up to the bound, and the newest of them arrive")
   func silent() async throws {
-    let turn = Turn()
-    let server = try await ScriptedUpstream.start { _ in turn.next() < 2 ? .silence : Self.accepted }
+    let isSilent = Atomic(true)
+    let server = try await ScriptedUpstream.start { _ in
+      isSilent.load(ordering: .acquiring) ? .silence : Self.accepted
+    }
     let rig = LogRig()
     let executor = try rig.executor(
       HTTPLog.definition,
       [
-        "http_endpoint": .string("http://127.0.0.1:\(server.port)/"), "timeout": 100,
+        "http_endpoint": .string("http://127.0.0.1:\(server.port)/"), "timeout": 300,
         "queue": ["max_entries": 50, "max_batch_size": 50, "max_coalescing_delay": 0.01],
       ])
     try await rig.log(executor, targets(0..<1))
-    #expect(await eventually { server.requests.count == 1 })
+    #expect(await eventually { !server.requests.isEmpty })
     // All of them are taken in one turn of the loop, while the server is silent.
     try await rig.log(executor, targets(1..<500))
     #expect(try await rig.waiting() == 50)
+    isSilent.store(false, ordering: .releasing)
     #expect(try await rig.isEmpty())
     let arrived = uris(server.requests)
     #expect(arrived.suffix(50) == targets(450..<500)[...])

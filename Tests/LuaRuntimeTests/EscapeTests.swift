@@ -249,7 +249,7 @@ import Testing
   @Test("functions that take text are given tables, functions and coroutines, first of all and after others")
   func oddArguments() throws {
     for _ in 0..<2 {
-      let answers = try LuaFixture().answers(
+      let answers = try LuaFixture(cpuLimitMilliseconds: 10_000).answers(
         """
         local odd = {{}, {{"deep"}}, {a = ("x"):rep(1e5)}, print, coroutine.create(print), ngx.null, true, 0/0}
         for _, value in ipairs(odd) do

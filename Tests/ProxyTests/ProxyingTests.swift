@@ -279,10 +279,11 @@ import Testing
   func gracefulDrain() async throws {
     let upstream = try await ScriptedUpstream.start { ok($0.text) }
     let proxy = try await ProxyFixture.start(upstream: upstream.port)
-    let working = try proxy.connect()
+    // Draining starts when a thread is free, which takes its time beside many other tests.
+    let working = try SocketConnection(port: proxy.port, timeout: 60)
     try working.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
     while proxy.server.statistics.map(\.requests).reduce(0, +) == 0 { await Task.yield() }
-    let idle = try proxy.connect()
+    let idle = try SocketConnection(port: proxy.port, timeout: 60)
     async let drained: Void = proxy.server.drain(timeout: .seconds(10))
     #expect(try idle.receiveAll() == "")
     try working.send("cd")
