@@ -189,7 +189,7 @@ let package = Package(
       name: "LuaRuntimeTests",
       dependencies: [
         "LuaRuntime", .product(name: "NIOEmbedded", package: "swift-nio"),
-        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: settings),
     .testTarget(

@@ -1,6 +1,8 @@
+#define _GNU_SOURCE
 #include "CJQ.h"
 
 #include <assert.h>
+#include <dlfcn.h>
 #include <jq.h>
 #include <malloc.h>
 #include <oniguruma.h>
@@ -212,6 +214,29 @@ _Noreturn void __assert_fail(const char *assertion, const char *file, unsigned i
   fprintf(stderr, "%s:%u: %s: Assertion `%s' failed.\n", file, line, function ? function : "?", assertion);
   fflush(stderr);
   abort();
+}
+
+// After an empty match libjq goes on one byte further, which in a text beyond ASCII may be within a character; it then
+// reads past the text's end. Here such a search begins with the next character, and finds no empty match twice.
+int onig_search(
+    OnigRegex pattern, const OnigUChar *text, const OnigUChar *end, const OnigUChar *start, const OnigUChar *range,
+    OnigRegion *region, OnigOptionType options) {
+  static _Thread_local const OnigUChar *last_empty;
+  static __typeof__(&onig_search) search;
+  if (!search) search = (__typeof__(&onig_search))dlsym(RTLD_NEXT, "onig_search");
+  if (!search) return ONIG_MISMATCH;
+  if (!current) return search(pattern, text, end, start, range, region, options);
+  const OnigUChar *from = start;
+  if (start == text) {
+    last_empty = NULL;
+  } else {
+    if (last_empty && from <= last_empty) from = last_empty + 1;
+    while (from < end && (*from & 0xC0) == 0x80) from++;
+    if (from >= end) return ONIG_MISMATCH;
+  }
+  int found = search(pattern, text, end, from, range, region, options);
+  if (found >= 0) last_empty = region && region->beg[0] == region->end[0] ? text + region->beg[0] : NULL;
+  return found;
 }
 
 // Before the text of each program, on its first line so that line numbers hold: no environment of the process, no

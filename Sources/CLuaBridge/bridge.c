@@ -834,6 +834,10 @@ static void begin_limits(slu_host *host, const slu_thread *thread) {
 static void make_room(slu_host *host) {
   slu_account *account = &host->accounts[host->account];
   size_t limit = account->quota.plugin_memory;
+  if (host->collects_next) {
+    host->collects_next = false;
+    slu_host_collect_garbage(host);
+  }
   if (limit == 0 || account->used < limit / 4 * 3 || account->used < account->left + limit / 8) return;
   slu_host_collect_garbage(host);
   account->left = account->used;

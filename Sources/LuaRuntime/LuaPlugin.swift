@@ -19,16 +19,21 @@ public struct LuaPlugin: PluginImplementation {
   let source: String
   let phases: PhaseSet
   let settings: LuaSettings
+  /// Says where a configuration may refer to secrets.
+  let schema: PluginSchema?
 
   /// - Parameters:
   ///   - source: Text of the handler chunk, which returns the handler's table.
   ///   - phases: The phases that the handler has, as found when it was stored.
-  public init(name: String, version: String, source: String, phases: PhaseSet, settings: LuaSettings) {
+  public init(
+    name: String, version: String, source: String, phases: PhaseSet, settings: LuaSettings, schema: PluginSchema? = nil
+  ) {
     self.name = name
     self.version = version
     self.source = source
     self.phases = phases
     self.settings = settings
+    self.schema = schema
   }
 
   var identity: LuaSourceIdentity { LuaSourceIdentity(name: name, version: version, source: source) }
@@ -60,7 +65,7 @@ final class LuaExecutor: PluginExecutor {
     let host = try LuaHost.host(on: loop, settings: plugin.settings)
     if host.instance(key) != nil { return }
     let handler = try host.handler(for: plugin)
-    let configuration = try host.keep(configurationOf: instance)
+    let configuration = try host.keep(configurationOf: instance, schema: plugin.schema)
     host.keep(LuaInstance(self, handler, configuration: configuration, host: host), key: key)
   }
 

@@ -40,7 +40,8 @@ public struct LuaSettings: Sendable {
 
   public init(
     sandbox: SandboxMode = .strict, memoryLimit: Int = 256 << 20, quota: LuaQuota = LuaQuota(),
-    allowances: [String: LuaAllowance] = [:], meter: LuaMeter = LuaMeter(), bodyBufferSize: Int = 8192, logSink: any LuaLogSink = LoggerLuaLogSink(Logger(label: "lua"))
+    allowances: [String: LuaAllowance] = [:], meter: LuaMeter = LuaMeter(), bodyBufferSize: Int = 8192,
+    logSink: any LuaLogSink = LoggerLuaLogSink(Logger(label: "lua"))
   ) {
     self.sandbox = sandbox
     self.memoryLimit = memoryLimit

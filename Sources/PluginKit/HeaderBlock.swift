@@ -3,15 +3,49 @@
 /// The received head is copied into the arena once and never becomes Strings; what plugins write is appended to the
 /// same arena. Names keep the spelling they came with and are compared without regard to ASCII case (RFC 9110 §5.1).
 public struct HeaderBlock: Sendable {
-  struct Entry: Sendable {
-    var nameOffset: UInt32
-    var valueOffset: UInt32
-    var valueLength: UInt32
-    var nameLength: UInt16
+  /// One field as ranges of the arena.
+  public struct Entry: Sendable, Equatable {
+    @usableFromInline var nameOffset: UInt32
+    @usableFromInline var valueOffset: UInt32
+    @usableFromInline var valueLength: UInt32
+    @usableFromInline var nameLength: UInt16
+
+    /// Offsets are relative to the first byte of the received head.
+    @inlinable
+    public init(nameOffset: Int, nameLength: Int, valueOffset: Int, valueLength: Int) {
+      self.nameOffset = UInt32(nameOffset)
+      self.valueOffset = UInt32(valueOffset)
+      self.valueLength = UInt32(valueLength)
+      self.nameLength = UInt16(nameLength)
+    }
+
+    @inlinable
+    func name(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+      let start = Int(nameOffset)
+      return UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(nameLength)])
+    }
+
+    @inlinable
+    func value(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+      let start = Int(valueOffset)
+      return UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(valueLength)])
+    }
+
+    /// The field as it is sent, `name: value` and CRLF, if the arena holds it so; else nil.
+    @inlinable
+    func line(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+      let start = Int(nameOffset)
+      let colon = start + Int(nameLength)
+      let end = Int(valueOffset) + Int(valueLength)
+      guard Int(valueOffset) == colon + 2, end + 2 <= bytes.count, bytes[colon + 1] == 0x20, bytes[colon] == 0x3A,
+        bytes[end] == 0x0D, bytes[end + 1] == 0x0A
+      else { return nil }
+      return UnsafeRawBufferPointer(rebasing: bytes[start..<(end + 2)])
+    }
   }
 
   @usableFromInline var arena: [UInt8] = []
-  var entries: [Entry] = []
+  @usableFromInline var entries: [Entry] = []
 
   public init() {}
 
@@ -24,16 +58,27 @@ public struct HeaderBlock: Sendable {
 
   /// Empties the block and keeps its memory for the next message of the connection.
   public mutating func removeAll() {
-    arena.removeAll(keepingCapacity: true)
-    entries.removeAll(keepingCapacity: true)
+    if !arena.isEmpty { arena.removeAll(keepingCapacity: true) }
+    if !entries.isEmpty { entries.removeAll(keepingCapacity: true) }
   }
 
-  /// Empties the block and copies a received head into the arena; `appendEntry` then names its fields.
-  public mutating func reset(copying head: UnsafeRawBufferPointer) {
+  /// Replaces the content by a received head and its fields, which must lie in it.
+  public mutating func reset(copying head: UnsafeRawBufferPointer, fields: [Entry] = []) {
+    for field in fields {
+      precondition(
+        Int(field.nameOffset) + Int(field.nameLength) <= head.count
+          && Int(field.valueOffset) + Int(field.valueLength) <= head.count)
+    }
     removeAll()
+    // Room for what the gateway and plugins add, so that it seldom moves.
+    if arena.capacity < head.count { arena.reserveCapacity(head.count + 256) }
     arena.append(contentsOf: head)
-    if entries.capacity < 16 { entries.reserveCapacity(16) }
+    if entries.capacity < fields.count { entries.reserveCapacity(fields.count + 8) }
+    entries.append(contentsOf: fields)
   }
+
+  /// Bytes of memory held, used or not.
+  var capacity: Int { arena.capacity + entries.capacity * MemoryLayout<Entry>.stride }
 
   /// Adds bytes that belong to no field, for example a request target that was derived; gives their range.
   public mutating func appendToArena(_ bytes: some Collection<UInt8>) -> Range<Int> {
@@ -42,39 +87,47 @@ public struct HeaderBlock: Sendable {
     return start..<arena.count
   }
 
-  /// Adds a field whose name and value lie in the head given to `reset(copying:)`.
-  public mutating func appendEntry(nameOffset: Int, nameLength: Int, valueOffset: Int, valueLength: Int) {
-    precondition(nameLength <= UInt16.max && nameOffset + nameLength <= arena.count)
-    precondition(valueOffset + valueLength <= arena.count)
-    entries.append(
-      Entry(
-        nameOffset: UInt32(nameOffset), valueOffset: UInt32(valueOffset), valueLength: UInt32(valueLength),
-        nameLength: UInt16(nameLength)))
-  }
-
   // MARK: Reading
 
   /// Bytes of the arena, for example the request line of a received head.
+  @inlinable
   public func withArena<R>(_ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
     try arena.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[range])) }
   }
 
   /// Calls `body` with the bytes of each name and value, in order.
+  @inlinable
   public func forEach(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void) rethrows
   {
     try arena.withUnsafeBytes { bytes in
       for entry in entries {
-        try body(Self.name(entry, bytes), Self.value(entry, bytes))
+        try body(entry.name(bytes), entry.value(bytes))
       }
     }
   }
 
-  public func withName<R>(at index: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-    try arena.withUnsafeBytes { try body(Self.name(entries[index], $0)) }
+  /// As `forEach`; `line` is the field as it is sent, CRLF included, where it was received in that form.
+  @inlinable
+  public func forEachLine(
+    _ body: (
+      _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ line: UnsafeRawBufferPointer?
+    ) throws -> Void
+  ) rethrows {
+    try arena.withUnsafeBytes { bytes in
+      for entry in entries {
+        try body(entry.name(bytes), entry.value(bytes), entry.line(bytes))
+      }
+    }
   }
 
+  @inlinable
+  public func withName<R>(at index: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try arena.withUnsafeBytes { try body(entries[index].name($0)) }
+  }
+
+  @inlinable
   public func withValue<R>(at index: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-    try arena.withUnsafeBytes { try body(Self.value(entries[index], $0)) }
+    try arena.withUnsafeBytes { try body(entries[index].value($0)) }
   }
 
   public func name(at index: Int) -> String { withName(at: index) { String(decoding: $0, as: UTF8.self) } }
@@ -98,7 +151,7 @@ public struct HeaderBlock: Sendable {
       var index = start
       while index < entries.count {
         let entry = entries[index]
-        if Int(entry.nameLength) == name.count, equalIgnoringCase(Self.name(entry, bytes), name) { return index }
+        if Int(entry.nameLength) == name.count, equalIgnoringCase(entry.name(bytes), name) { return index }
         index += 1
       }
       return nil
@@ -143,8 +196,8 @@ public struct HeaderBlock: Sendable {
     appendEscaped(value)
     entries.append(
       Entry(
-        nameOffset: UInt32(nameOffset), valueOffset: UInt32(valueOffset),
-        valueLength: UInt32(arena.count - valueOffset), nameLength: UInt16(valueOffset - nameOffset)))
+        nameOffset: nameOffset, nameLength: valueOffset - nameOffset, valueOffset: valueOffset,
+        valueLength: arena.count - valueOffset))
   }
 
   private mutating func appendEscaped(_ bytes: UnsafeRawBufferPointer) {
@@ -181,19 +234,10 @@ public struct HeaderBlock: Sendable {
   }
 
   public mutating func remove(at index: Int) { entries.remove(at: index) }
-
-  private static func name(_ entry: Entry, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-    let start = Int(entry.nameOffset)
-    return UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(entry.nameLength)])
-  }
-
-  private static func value(_ entry: Entry, _ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-    let start = Int(entry.valueOffset)
-    return UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(entry.valueLength)])
-  }
 }
 
 /// Whether two byte strings are equal without regard to ASCII case.
+@inlinable
 public func equalIgnoringCase(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
   guard left.count == right.count else { return false }
   for index in 0..<left.count {

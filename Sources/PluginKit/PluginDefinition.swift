@@ -134,7 +134,10 @@ public final class LoopServices {
   private var keptObjects: [ObjectIdentifier: AnyObject] = [:]
   /// The loop's connections and requests by the names of nginx's status page. Set by the proxy.
   public var connectionStatistics: (() -> [String: Int])?
+  private let thread = ThreadMark()
+  @exclusivity(unchecked) private var memories: [RequestMemory] = []
 
+  /// To be called on the loop's thread.
   public init(index: Int, node: NodeInfo) {
     self.index = index
     self.node = node
@@ -146,5 +149,21 @@ public final class LoopServices {
     let kept = make()
     keptObjects[ObjectIdentifier(kind)] = kept
     return kept
+  }
+
+  // MARK: Memory of requests
+
+  /// Requests whose memory is kept: as many as are usually at work at once, not as many as there are connections.
+  private static let memoryLimit = 64
+
+  /// Whether the caller runs on the thread that made these services.
+  var isOnItsThread: Bool { thread.isCurrent }
+
+  func takeMemory() -> RequestMemory { memories.popLast() ?? RequestMemory() }
+
+  func giveMemory(_ memory: RequestMemory) {
+    guard memories.count < Self.memoryLimit, memory.isWorthKeeping else { return }
+    memory.clear()
+    memories.append(memory)
   }
 }

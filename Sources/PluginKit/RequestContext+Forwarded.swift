@@ -13,6 +13,16 @@ extension RequestContext {
     return requestHeaders.withValue(at: index) { HostValue.nameWithoutPort($0) }
   }
 
+  /// Calls `body` with the bytes of `Host` without port, in the spelling that was received.
+  @inlinable
+  public func withHost(_ body: (UnsafeRawBufferPointer) -> Void) {
+    let headers = requestHeaders
+    guard let index = headers.firstIndex(of: "host" as StaticString) else { return }
+    headers.withValue(at: index) { value in
+      body(UnsafeRawBufferPointer(rebasing: value[..<(HostValue.portColon(value) ?? value.count)]))
+    }
+  }
+
   public var forwardedScheme: String {
     if isPeerTrusted, let value = requestHeaders.first("x-forwarded-proto"), !value.isEmpty {
       return value.lowercased()
@@ -64,6 +74,7 @@ extension RequestContext {
   }
 
   /// The bytes of the request target before the first `?`, as received.
+  @inlinable
   public func withRawPath<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
     try requestHeaders.withArena(rawTargetRange) { target in
       let end = target.dropFirst().firstIndex(of: UInt8(ascii: "?")) ?? target.count
@@ -72,6 +83,7 @@ extension RequestContext {
   }
 
   /// The bytes of the request target after the first `?`, as received; nil if there is no `?`.
+  @inlinable
   public func withRawQuery<R>(_ body: (UnsafeRawBufferPointer?) throws -> R) rethrows -> R {
     try requestHeaders.withArena(rawTargetRange) { target in
       guard let mark = target.dropFirst().firstIndex(of: UInt8(ascii: "?")) else { return try body(nil) }
@@ -83,6 +95,7 @@ extension RequestContext {
 }
 
 /// Reads `host[:port]`, IPv6 in brackets.
+@usableFromInline
 enum HostValue {
   /// The part before the port, in lower case; brackets stay.
   static func nameWithoutPort(_ value: UnsafeRawBufferPointer) -> String {
@@ -102,7 +115,8 @@ enum HostValue {
     return port.flatMap { (1...65535).contains($0) ? $0 : nil }
   }
 
-  private static func portColon(_ value: UnsafeRawBufferPointer) -> Int? {
+  @usableFromInline
+  static func portColon(_ value: UnsafeRawBufferPointer) -> Int? {
     if value.first == UInt8(ascii: "[") {
       guard let end = value.firstIndex(of: UInt8(ascii: "]")), end + 1 < value.count,
         value[end + 1] == UInt8(ascii: ":")

@@ -12,84 +12,165 @@ public final class RequestContext {
   /// Performs what the context asks for (reading the body, going on after a wait). Owned by the connection.
   public unowned let driver: any RequestDriver
 
+  /// What is the same for all requests of the client connection.
+  @exclusivity(unchecked) private var connection: ConnectionFacts
+  /// Scalars of the hot path. Private, so that the compiler sees every access and none needs a check at run time.
+  @exclusivity(unchecked) private var scalars: Scalars
+
+  private struct Scalars {
+    var phase = Phase.rewrite
+    var method = HTTPMethod.get
+    var httpVersion = 11
+    var rawTargetRange = 0..<0
+    var requestHeadSize = 0
+    var requestBodySize = 0
+    var clientPort = 0
+    var strippedPrefixLength = 0
+    var buffersResponse = false
+    var startedAtMilliseconds: Int64 = 0
+    var startedAt: UInt64 = 0
+    var accessEndedAt: UInt64 = 0
+    var upstreamRespondedAt: UInt64 = 0
+    var endedAt: UInt64 = 0
+  }
+
   /// The phase that runs now; plugin API calls check it.
-  public internal(set) var phase: Phase = .rewrite
+  public internal(set) var phase: Phase { get { scalars.phase } set { scalars.phase = newValue } }
 
   // MARK: Connection
 
   /// Peer of the TCP connection, and its address after real-ip processing.
-  public var peerIP = ""
-  public var peerPort = 0
-  public var clientIP = ""
-  public var clientPort = 0
+  public var peerIP: String { get { connection.peerIP } set { connection = connection.with { $0.peerIP = newValue } } }
+  public var peerPort: Int {
+    get { connection.peerPort }
+    set { connection = connection.with { $0.peerPort = newValue } }
+  }
+  public var clientIP: String { get { givenClientIP ?? connection.peerIP } set { givenClientIP = newValue } }
+  public var clientPort: Int { get { scalars.clientPort } set { scalars.clientPort = newValue } }
+  private var givenClientIP: String?
+  /// Whether real-ip processing has replaced the peer's address.
+  public var hasOwnClientIP: Bool { givenClientIP != nil }
   /// Address of the listening socket the client reached.
-  public var localIP = ""
-  public var localPort = 0
+  public var localIP: String {
+    get { connection.localIP }
+    set { connection = connection.with { $0.localIP = newValue } }
+  }
+  public var localPort: Int {
+    get { connection.localPort }
+    set { connection = connection.with { $0.localPort = newValue } }
+  }
   /// Port under which the listener is reached from outside, where a port map says that it differs from `localPort`.
-  public var publishedPort: Int?
+  public var publishedPort: Int? {
+    get { connection.publishedPort }
+    set { connection = connection.with { $0.publishedPort = newValue } }
+  }
   /// The peer is in `trusted_ips`: its `X-Forwarded-*` headers are believed.
-  public var isPeerTrusted = false
-  public var isTLS = false
+  public var isPeerTrusted: Bool {
+    get { connection.isPeerTrusted }
+    set { connection = connection.with { $0.isPeerTrusted = newValue } }
+  }
+  public var isTLS: Bool { get { connection.isTLS } set { connection = connection.with { $0.isTLS = newValue } } }
   /// Server name of the TLS handshake.
-  public var tlsServerName: String?
-  public var tlsVersion: String?
-  public var tlsCipher: String?
+  public var tlsServerName: String? {
+    get { connection.serverName }
+    set { connection = connection.with { $0.serverName = newValue } }
+  }
+  public var tlsVersion: String? {
+    get { connection.tlsVersion }
+    set { connection = connection.with { $0.tlsVersion = newValue } }
+  }
+  public var tlsCipher: String? {
+    get { connection.tlsCipher }
+    set { connection = connection.with { $0.tlsCipher = newValue } }
+  }
   /// What a plugin has found about the client's certificate: `SUCCESS`, `NONE` or `FAILED:` and a reason.
   public var clientCertificateVerification: String?
   /// Serial number of the client connection within the process.
-  public var connectionNumber: UInt64 = 0
+  public var connectionNumber: UInt64 {
+    get { connection.number }
+    set { connection = connection.with { $0.number = newValue } }
+  }
   /// Number of this request on its connection, from 1.
   public var connectionRequests = 0
 
   // MARK: Request
 
   /// 32 lower-case hexadecimal digits.
-  public var requestID = ""
-  public var method = HTTPMethod.get
+  public var requestID: String {
+    get {
+      if let requestIDText { return requestIDText }
+      let text = identifier.text
+      requestIDText = text
+      return text
+    }
+    set { requestIDText = newValue }
+  }
+  private var identifier: RequestIdentifier
+  /// Made when somebody asks.
+  private var requestIDText: String?
+
+  public var method: HTTPMethod { get { scalars.method } set { scalars.method = newValue } }
   /// 10, 11 or 20.
-  public var httpVersion = 11
+  public var httpVersion: Int { get { scalars.httpVersion } set { scalars.httpVersion = newValue } }
   /// The request target as received: range in the arena of `requestHeaders`.
-  public var rawTargetRange = 0..<0
+  public var rawTargetRange: Range<Int> {
+    get { scalars.rawTargetRange }
+    set { scalars.rawTargetRange = newValue }
+  }
   /// Number of bytes of the request line and headers as received.
-  public var requestHeadSize = 0
+  public var requestHeadSize: Int { get { scalars.requestHeadSize } set { scalars.requestHeadSize = newValue } }
   /// Number of body bytes received so far.
-  public var requestBodySize = 0
-  public var requestHeaders = HeaderBlock()
+  public var requestBodySize: Int { get { scalars.requestBodySize } set { scalars.requestBodySize = newValue } }
+  @exclusivity(unchecked) public var requestHeaders = HeaderBlock()
   /// The host the client asked for, kept when a plugin changes `Host` after routing; it is what the upstream learns in
   /// `X-Forwarded-Host`.
-  public var hostBeforeChange: String?
+  public var hostBeforeChange: String? { get { givenHost } set { givenHost = newValue } }
+  private var givenHost: String?
   /// Path after normalization, without query; what routes are matched against.
-  public var normalizedPath: [UInt8] = []
+  @exclusivity(unchecked) public var normalizedPath: [UInt8] = []
   /// Query that replaces the received one, without `?`; nil while nobody changed it.
-  public var queryOverride: [UInt8]?
-  public var requestBody = RequestBody.unread
+  public var queryOverride: [UInt8]? { get { givenQuery } set { givenQuery = newValue } }
+  private var givenQuery: [UInt8]?
+  public var requestBody: RequestBody { get { storedBody } set { storedBody = newValue } }
+  private var storedBody = RequestBody.unread
 
   // MARK: Times (nanoseconds of the monotonic clock unless said otherwise)
 
   /// Milliseconds since the epoch at which the request's first byte was processed.
-  public var startedAtMilliseconds: Int64 = 0
-  public var startedAt: UInt64 = 0
+  public var startedAtMilliseconds: Int64 {
+    get { scalars.startedAtMilliseconds }
+    set { scalars.startedAtMilliseconds = newValue }
+  }
+  public var startedAt: UInt64 { get { scalars.startedAt } set { scalars.startedAt = newValue } }
   /// When access was over and the balancer took over; 0 before.
-  public var accessEndedAt: UInt64 = 0
+  public var accessEndedAt: UInt64 { get { scalars.accessEndedAt } set { scalars.accessEndedAt = newValue } }
   /// When the first byte of the upstream's response head had come; 0 before.
-  public var upstreamRespondedAt: UInt64 = 0
-  public var endedAt: UInt64 = 0
+  public var upstreamRespondedAt: UInt64 {
+    get { scalars.upstreamRespondedAt }
+    set { scalars.upstreamRespondedAt = newValue }
+  }
+  public var endedAt: UInt64 { get { scalars.endedAt } set { scalars.endedAt = newValue } }
 
   // MARK: Routing
 
-  public var route: RouteInfo?
-  public var service: ServiceInfo?
+  public var route: RouteInfo? { get { matchedRoute } set { matchedRoute = newValue } }
+  private var matchedRoute: RouteInfo?
+  public var service: ServiceInfo? { get { matchedService } set { matchedService = newValue } }
+  private var matchedService: ServiceInfo?
   /// Bytes of `normalizedPath` that strip_path removed, 0 if none.
-  public var strippedPrefixLength = 0
+  public var strippedPrefixLength: Int {
+    get { scalars.strippedPrefixLength }
+    set { scalars.strippedPrefixLength = newValue }
+  }
   public var uriCaptures: URICaptures?
 
   // MARK: Upstream
 
-  public var upstream = UpstreamTarget()
+  @exclusivity(unchecked) public var upstream = UpstreamTarget()
   /// One entry per attempt.
-  public var tries: [UpstreamTry] = []
+  @exclusivity(unchecked) public var tries: [UpstreamTry] = []
   /// True when the whole upstream response must be read before the response phases run.
-  public var buffersResponse = false
+  public var buffersResponse: Bool { get { scalars.buffersResponse } set { scalars.buffersResponse = newValue } }
 
   /// Whether an Upstream of that name exists in the request's snapshot. Set by the pipeline.
   public var upstreamExists: ((_ name: String) -> Bool)?
@@ -102,13 +183,14 @@ public final class RequestContext {
 
   // MARK: Response
 
-  public var response = ResponseState()
+  @exclusivity(unchecked) public var response = ResponseState()
   /// The response a plugin asked for instead of proxying; the first wins.
-  public var earlyResponse: EarlyResponse?
+  public var earlyResponse: EarlyResponse? { get { storedResponse } set { storedResponse = newValue } }
+  private var storedResponse: EarlyResponse?
 
   // MARK: Plugins
 
-  public var consumer: ConsumerInfo?
+  @exclusivity(unchecked) public var consumer: ConsumerInfo?
   /// The credential as an entity object.
   public var credential: JSONValue?
   public var consumerGroups: [JSONValue] = []
@@ -122,15 +204,65 @@ public final class RequestContext {
   /// What executors keep from one phase of the request to the next.
   public var pluginStates = PluginStates()
   /// Owned by `LuaRuntime`: coroutine, `kong.ctx` tables and the like of this request.
-  public var scriptState: AnyObject?
+  @exclusivity(unchecked) public var scriptState: AnyObject?
   /// What the runtime knows of other plugins, for conditions (`plugins.<name>.…`). Set by the pipeline.
-  public var chain: (any PluginChainView)?
+  @exclusivity(unchecked) public var chain: (any PluginChainView)?
   /// The instance that runs now.
-  public internal(set) var currentPlugin: PluginInstance?
+  public var currentPlugin: PluginInstance? { runningPlugin?.instance }
+  @exclusivity(unchecked) public private(set) var runningPlugin: (any RunningPlugin)?
 
-  public init(loop: LoopServices, driver: any RequestDriver) {
+  public init(
+    loop: LoopServices, driver: any RequestDriver, connection: ConnectionFacts = .unknown,
+    start: RequestStart = RequestStart()
+  ) {
     self.loop = loop
     self.driver = driver
+    self.connection = connection
+    identifier = start.identifier
+    connectionRequests = start.connectionRequests
+    scalars = Scalars(
+      method: start.method, httpVersion: start.httpVersion, rawTargetRange: start.target,
+      requestHeadSize: start.headSize, clientPort: connection.peerPort,
+      startedAtMilliseconds: start.atMilliseconds, startedAt: start.at)
+    memory = loop.takeMemory()
+    swap(&requestHeaders, &memory.requestHeaders)
+    swap(&normalizedPath, &memory.normalizedPath)
+    swap(&tries, &memory.tries)
+    swap(&upstream.path, &memory.upstreamPath)
+    if let fields = start.fields { requestHeaders.reset(copying: start.head, fields: fields) }
+  }
+
+  deinit {
+    // The last reference may be dropped elsewhere, with a closure that a future has held.
+    guard loop.isOnItsThread else { return }
+    swap(&memory.requestHeaders, &requestHeaders)
+    swap(&memory.normalizedPath, &normalizedPath)
+    swap(&memory.tries, &tries)
+    swap(&memory.upstreamPath, &upstream.path)
+    if response.upstreamHeaders != nil {
+      response.upstreamHeaders = nil
+      swap(&memory.responseHeaders, &response.headers)
+    }
+    loop.giveMemory(memory)
+  }
+
+  /// Where the memory of headers and paths came from and goes back to.
+  private let memory: RequestMemory
+
+  /// An empty block with memory of an earlier request, for the upstream's response head.
+  public func takeSpareHeaders() -> HeaderBlock {
+    var spare = HeaderBlock()
+    swap(&spare, &memory.responseHeaders)
+    return spare
+  }
+
+  /// Calls `body` with the 32 digits of the request id.
+  public func withRequestID(_ body: (UnsafeRawBufferPointer) -> Void) {
+    if var text = requestIDText {
+      text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+    } else {
+      identifier.withDigits(body)
+    }
   }
 
   /// Prefix that strip_path removed, nil if none.
@@ -139,13 +271,18 @@ public final class RequestContext {
   }
 
   /// Called by the pipeline around each phase of each plugin.
-  public func enter(_ phase: Phase, plugin: PluginInstance?) {
-    self.phase = phase
-    self.currentPlugin = plugin
+  public func enter(_ phase: Phase, running plugin: (any RunningPlugin)?) {
+    scalars.phase = phase
+    runningPlugin = plugin
   }
 
   /// Goes on after a plugin that had returned `.suspended`. Exactly once per suspension, on the event loop.
   public func resume(_ outcome: PhaseOutcome) { driver.pluginResumed(outcome, self) }
+}
+
+/// Refers to the instance that runs, so that it need not be copied for each phase of each request.
+public protocol RunningPlugin: AnyObject {
+  var instance: PluginInstance { get }
 }
 
 /// What a context needs of the connection it belongs to.
@@ -186,237 +323,5 @@ public enum RequestBody {
     case .unread: nil
     case .complete(let bytes), .replaced(let bytes): bytes
     }
-  }
-}
-
-/// An HTTP method; the usual ones without a String.
-public enum HTTPMethod: Sendable, Hashable {
-  case get, head, post, put, delete, patch, options, connect, trace
-  case other(String)
-
-  public var name: String {
-    switch self {
-    case .get: "GET"
-    case .head: "HEAD"
-    case .post: "POST"
-    case .put: "PUT"
-    case .delete: "DELETE"
-    case .patch: "PATCH"
-    case .options: "OPTIONS"
-    case .connect: "CONNECT"
-    case .trace: "TRACE"
-    case .other(let name): name
-    }
-  }
-
-  public init(_ name: some StringProtocol) {
-    switch name {
-    case "GET": self = .get
-    case "HEAD": self = .head
-    case "POST": self = .post
-    case "PUT": self = .put
-    case "DELETE": self = .delete
-    case "PATCH": self = .patch
-    case "OPTIONS": self = .options
-    case "CONNECT": self = .connect
-    case "TRACE": self = .trace
-    default: self = .other(String(name))
-    }
-  }
-}
-
-/// Captures of a regex path.
-public struct URICaptures: Sendable, Hashable {
-  /// Index 0 is the whole match.
-  public var unnamed: [String?]
-  public var named: [String: String]
-
-  public init(unnamed: [String?], named: [String: String]) {
-    self.unnamed = unnamed
-    self.named = named
-  }
-}
-
-/// Where the request goes. Filled from the service before access; plugins may change it.
-public struct UpstreamTarget: Sendable {
-  public var scheme = "http"
-  /// Host name, IP address or the name of an Upstream entity.
-  public var host = ""
-  public var port = 80
-  /// Path without query, percent-encoded, as it is sent.
-  public var path: [UInt8] = []
-  /// Host header to send; nil means the one derived from the chosen peer.
-  public var hostHeader: String?
-  public var connectTimeoutMilliseconds: Int64 = 60_000
-  public var sendTimeoutMilliseconds: Int64 = 60_000
-  public var readTimeoutMilliseconds: Int64 = 60_000
-  /// Additional attempts.
-  public var retries = 5
-  /// What a plugin has changed of the service's TLS settings; nil for nothing.
-  public var tls: UpstreamTLSOverride?
-
-  public init() {}
-}
-
-/// TLS settings that a plugin lays over those of the service, for one request. Nil members leave the service's own.
-public struct UpstreamTLSOverride: Sendable, Hashable {
-  public var verifies: Bool?
-  /// PEM of what is trusted instead of the service's or the system's certificates.
-  public var trustedPEM: [String]?
-  /// PEM of the certificates that the upstream is shown, its own first, with the key of the first.
-  public var certificatePEM: [String]?
-  public var keyPEM: String?
-
-  public init() {}
-}
-
-/// One attempt to reach a peer.
-public struct UpstreamTry: Sendable {
-  public var ip: String
-  public var port: Int
-  /// Milliseconds since the epoch.
-  public var balancerStart: Int64
-  public var balancerLatencyNanoseconds: UInt64
-  /// Nil while it is the last and good one; else `failed` or `next`.
-  public var state: String?
-  public var code: Int?
-
-  public init(ip: String, port: Int, balancerStart: Int64, balancerLatencyNanoseconds: UInt64) {
-    self.ip = ip
-    self.port = port
-    self.balancerStart = balancerStart
-    self.balancerLatencyNanoseconds = balancerLatencyNanoseconds
-  }
-}
-
-/// The response that goes to the client, from whichever source.
-public struct ResponseState {
-  public enum Source: Sendable { case none, service, exit, error }
-
-  public var status = 0
-  /// Before the upstream answers: what plugins set already. Afterwards: the upstream's headers with those merged in.
-  public var headers = HeaderBlock()
-  public var source = Source.none
-  /// True once the head has gone to the client: headers can no longer change.
-  public var headersSent = false
-  /// The content type is sent as it is, a text type without a charset too.
-  public var keepsContentType = false
-  /// Status and headers as the upstream sent them; nil when the response is not proxied.
-  public var upstreamStatus: Int?
-  public var upstreamHeaders: HeaderBlock?
-  /// The whole upstream body, when buffered.
-  public var bufferedBody: ByteBuffer?
-  /// In body_filter: the chunk, changed in place; nil to swallow it.
-  public var chunk: ByteBuffer?
-  /// In body_filter: true for the last chunk.
-  public var isLastChunk = false
-  /// Body bytes sent to the client.
-  public var bodySize = 0
-  /// Bytes of the whole response sent to the client, head included.
-  public var totalSize = 0
-
-  public init() {}
-}
-
-/// A response made by a plugin or by the gateway.
-public struct EarlyResponse {
-  public var status: Int
-  public var body: ByteBuffer?
-  /// Headers to set over those already in `ResponseState.headers`.
-  public var headers: [(name: String, value: String)]
-  /// `exit` for `kong.response.exit`, `error` for errors.
-  public var source: ResponseState.Source
-
-  public init(
-    status: Int, body: ByteBuffer? = nil, headers: [(name: String, value: String)] = [],
-    source: ResponseState.Source = .exit
-  ) {
-    self.status = status
-    self.body = body
-    self.headers = headers
-    self.source = source
-  }
-}
-
-/// One call of `kong.log.set_serialize_value`.
-public struct SerializeValue: Sendable {
-  public enum Mode: String, Sendable { case set, add, replace }
-  public var key: String
-  /// Nil removes.
-  public var value: JSONValue?
-  public var mode: Mode
-
-  public init(key: String, value: JSONValue?, mode: Mode) {
-    self.key = key
-    self.value = value
-    self.mode = mode
-  }
-}
-
-/// The matched route as plugins see it. One object per route and snapshot, shared by its requests.
-public final class RouteInfo: Sendable {
-  public let id: String
-  public let name: String?
-  public let tags: [String]
-  public let protocols: [String]
-  /// The entity as the Admin API shows it.
-  public let entity: JSONValue
-
-  public init(entity: JSONValue) {
-    self.entity = entity
-    id = entity["id"]?.string ?? ""
-    name = entity["name"]?.string
-    tags = entity["tags"]?.array?.compactMap(\.string) ?? []
-    protocols = entity["protocols"]?.array?.compactMap(\.string) ?? []
-  }
-}
-
-/// The service of the matched route as plugins see it.
-public final class ServiceInfo: Sendable {
-  public let id: String
-  public let name: String?
-  public let tags: [String]
-  public let entity: JSONValue
-
-  public init(entity: JSONValue) {
-    self.entity = entity
-    id = entity["id"]?.string ?? ""
-    name = entity["name"]?.string
-    tags = entity["tags"]?.array?.compactMap(\.string) ?? []
-  }
-}
-
-/// An authenticated consumer.
-public final class ConsumerInfo: Sendable {
-  public let id: String
-  public let username: String?
-  public let customID: String?
-  public let tags: [String]
-  public let entity: JSONValue
-
-  public init(entity: JSONValue) {
-    self.entity = entity
-    id = entity["id"]?.string ?? ""
-    username = entity["username"]?.string
-    customID = entity["custom_id"]?.string
-    tags = entity["tags"]?.array?.compactMap(\.string) ?? []
-  }
-}
-
-/// What conditions may ask about the plugins of the request.
-public protocol PluginChainView: AnyObject {
-  /// Name with hyphens as underscores. Nil when no such plugin is configured.
-  func status(ofPlugin name: String) -> PluginChainStatus?
-}
-
-public struct PluginChainStatus: Sendable {
-  public var isMatched: Bool
-  public var priority: Int
-  public var accessHasExecuted: Bool
-
-  public init(isMatched: Bool, priority: Int, accessHasExecuted: Bool) {
-    self.isMatched = isMatched
-    self.priority = priority
-    self.accessHasExecuted = accessHasExecuted
   }
 }

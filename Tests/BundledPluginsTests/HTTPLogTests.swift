@@ -73,12 +73,12 @@ struct HTTPLogTests {
     let executor = try rig.executor(
       HTTPLog.definition,
       ["http_endpoint": .string("http://127.0.0.1:\(socket.port)/"), "queue": ["max_retry_delay": 0.02]])
-    try await rig.log(executor, targets(0..<200))
+    try await rig.log(executor, targets(0..<60))
     #expect(await eventually { rig.log.warnings.count > 2 })
-    #expect(try await rig.waiting() == 200)
+    #expect(try await rig.waiting() == 60)
     let server = try await ScriptedUpstream.start(boundSocket: socket.descriptor) { _ in Self.accepted }
     #expect(try await rig.isEmpty())
-    #expect(uris(server.requests) == targets(0..<200))
+    #expect(uris(server.requests) == targets(0..<60))
     #expect(rig.log.errors.isEmpty)
     await rig.end()
   }

@@ -60,7 +60,7 @@ final class LogRig: Sendable {
   }
 
   /// Waits until nothing waits, or seconds have passed.
-  func isEmpty(within seconds: Double = 10) async throws -> Bool {
+  func isEmpty(within seconds: Double = 60) async throws -> Bool {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < deadline {
       if try await waiting() == 0 { return true }

@@ -314,6 +314,21 @@ struct OpenIDConnectBearerTests {
     #expect(bed.bearer(try bed.provider.token()).status == nil)
   }
 
+  @Test("requests that come together wait for one discovery, and each goes on once")
+  func coalescing() throws {
+    let bed = try OpenIDConnectBed()
+    let token = try bed.provider.token()
+    bed.client.isSlow.withLock { $0 = true }
+    let requests = (0..<5).map { _ in bed.bearer(token) } + [bed.bearer("a.b.c")]
+    for request in requests { #expect(request.resumed.isEmpty && request.context.credential == nil) }
+    bed.client.deliver()
+    for request in requests { #expect(request.resumed.count == 1) }
+    #expect(requests.map(\.status) == [nil, nil, nil, nil, nil, 401])
+    #expect(bed.provider.requests(to: "/.well-known/openid-configuration").count == 1)
+    #expect(bed.provider.requests(to: "/jwks").count == 1)
+    #expect(bed.bearer(token).resumed.isEmpty)
+  }
+
   @Test("without discovery the configured endpoints and keys are used")
   func pseudoIssuer() throws {
     let bed = try OpenIDConnectBed([

@@ -71,6 +71,9 @@ final class MemoryClient: OutboundHTTPClient {
   private let provider: OpenIDProvider
   /// While it is set every request fails.
   let isDown = Mutex(false)
+  /// While it is set requests wait for `deliver`.
+  let isSlow = Mutex(false)
+  private let waiting = Mutex<[@Sendable () -> Void]>([])
 
   init(_ provider: OpenIDProvider) { self.provider = provider }
 
@@ -88,8 +91,24 @@ final class MemoryClient: OutboundHTTPClient {
     guard answer.body.utf8.count <= request.maximumResponseSize else {
       return loop.makeFailedFuture(OutboundHTTPError.responseTooLarge)
     }
-    return loop.makeSucceededFuture(
-      OutboundResponse(status: answer.status, headers: answer.headers, body: ByteBuffer(string: answer.body)))
+    let response = OutboundResponse(
+      status: answer.status, headers: answer.headers, body: ByteBuffer(string: answer.body))
+    guard isSlow.withLock({ $0 }) else { return loop.makeSucceededFuture(response) }
+    let promise = loop.makePromise(of: OutboundResponse.self)
+    waiting.withLock { $0.append { promise.succeed(response) } }
+    return promise.futureResult
+  }
+
+  /// Delivers the answers that wait, and those to what is asked then.
+  func deliver() {
+    while true {
+      let ready = waiting.withLock { waiting in
+        defer { waiting = [] }
+        return waiting
+      }
+      if ready.isEmpty { return }
+      for answer in ready { answer() }
+    }
   }
 }
 

@@ -55,6 +55,19 @@ struct OpenIDConnectGrantTests {
     #expect(lenient.bearer(try lenient.provider.token(["exp": 5])).status == 401)
   }
 
+  @Test("what a token says that only the provider was asked about is not believed")
+  func unverifiedClaims() throws {
+    let bed = try OpenIDConnectBed([
+      "auth_methods": ["introspection", "session"], "introspection_check_active": false,
+      "upstream_headers_claims": ["sub"], "upstream_headers_names": ["X-Sub"],
+    ])
+    let request = bed.bearer(try OpenIDProvider(issuer: OpenIDConnectBed.issuer).token(["sub": "root"]))
+    #expect(request.status == nil)
+    #expect(request.header("x-sub") == nil)
+    let cookie = try #require(request.setCookies["session"])
+    #expect(bed.send(headers: [("Cookie", "session=\(cookie)")]).header("x-sub") == nil)
+  }
+
   @Test("what introspection is told can be configured")
   func introspectionArguments() throws {
     let bed = try OpenIDConnectBed([
@@ -223,13 +236,16 @@ struct OpenIDConnectGrantTests {
     #expect(bed.send(.get, "/?client_id=gateway", headers: [("Authorization", "Bearer \(token)")]).status == nil)
   }
 
-  @Test("a key that cannot sign, and private_key_jwt without a key, stop the configuration")
-  func keys() {
-    for config: [String: JSONValue] in [
-      ["client_auth": ["private_key_jwt"]], ["client_jwk": [["kty": "EC", "crv": "P-256"]]],
-      ["http_proxy": "https://proxy.example"],
-    ] {
-      #expect(throws: PluginCompileError.self) { try OpenIDConnectBed(config) }
+  @Test("a key that cannot sign, private_key_jwt without a key, and a proxy by https are refused when configured")
+  func keys() throws {
+    for (field, config) in [
+      ("client_auth", ["client_auth": ["private_key_jwt"]]), ("client_jwk", ["client_jwk": [["kty": "EC"]]]),
+      ("token_endpoint_auth_method", ["token_endpoint_auth_method": "private_key_jwt"]),
+      ("https_proxy", ["https_proxy": "https://proxy.example"]),
+    ] as [(String, [String: JSONValue])] {
+      let error = #expect(throws: SchemaViolations.self) { try OpenIDConnectBed(config) }
+      #expect(error?.fields["config"]?[field]?.string?.isEmpty == false)
     }
+    _ = try OpenIDConnectBed(["http_proxy": "http://proxy.example:3128", "no_proxy": "op.example, .local"])
   }
 }

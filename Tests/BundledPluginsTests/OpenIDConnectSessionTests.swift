@@ -196,6 +196,31 @@ struct OpenIDConnectSessionTests {
     #expect(down.send().status == 500)
   }
 
+  @Test("requests that come together with one cookie share the refreshed tokens")
+  func sharedRefresh() throws {
+    let browser = try browser()
+    _ = try browser.logIn()
+    browser.bed.pass(301)
+    let old = browser.cookies
+    for _ in 0..<3 {
+      browser.cookies = old
+      #expect(browser.send().status == nil)
+    }
+    let grants = browser.bed.provider.requests(to: "/token").map { $0.form["grant_type"] }
+    #expect(grants == ["authorization_code", "refresh_token"])
+  }
+
+  @Test("scopes that were granted with an opaque token count in its session too")
+  func scopesOfSession() throws {
+    let browser = try browser(["scopes_required": ["profile"], "auth_methods": ["authorization_code", "session"]])
+    browser.bed.provider.configure {
+      $0.issuesOpaqueTokens = true
+      $0.claims = ["scope": .null]
+    }
+    #expect(try browser.logIn().status == nil)
+    #expect(browser.send().status == nil)
+  }
+
   @Test("tokens of sessions are verified again where that is asked for")
   func reverify() throws {
     let browser = try browser(["reverify": true])

@@ -97,10 +97,13 @@ struct SettingDeclarationTests {
   @Test("what plugins see hides secrets and leaves out what is unset")
   func redaction() throws {
     let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
-    let settings = try GatewaySettings.load(fileText: nil, path: "", environment: [
-      "KONG_ROLE": "control_plane", "KONG_CLUSTER_CERT": "/c.crt", "KONG_CLUSTER_CERT_KEY": key,
-      "KONG_SSL_CERT": "/a.crt", "KONG_SSL_CERT_KEY": "/a.key",
-    ]).settings
+    let settings = try GatewaySettings.load(
+      fileText: nil, path: "",
+      environment: [
+        "KONG_ROLE": "control_plane", "KONG_CLUSTER_CERT": "/c.crt", "KONG_CLUSTER_CERT_KEY": key,
+        "KONG_SSL_CERT": "/a.crt", "KONG_SSL_CERT_KEY": "/a.key",
+      ]
+    ).settings
     let shown = settings.redacted()
     #expect(shown["cluster_cert_key"] == "******")
     #expect(shown["ssl_cert_key"] == ["******"])

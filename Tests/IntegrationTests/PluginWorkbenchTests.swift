@@ -69,7 +69,8 @@ extension LiveProcessTests {
     @Test("run prints the phases, the calls, what the upstream and the client got")
     func once() throws {
       let program = try run([
-        "run", "--config", #"{"greeting":"hi","times":2}"#, "--request", "POST /path?a=1", "-H", "X-Name: Ann", "--body",
+        "run", "--config", #"{"greeting":"hi","times":2}"#, "--request", "POST /path?a=1", "-H", "X-Name: Ann",
+        "--body",
         "text", "--upstream-status", "201", "--upstream-body", "made",
       ])
       try program.requireSuccess()
@@ -112,13 +113,15 @@ extension LiveProcessTests {
         ("patient", "/patient", "for i = 1, 2e7 do local x = i * 2 end return kong.response.exit(200, 'done')"),
         ("scorer", "/scorer", "return kong.response.exit(200, 'scored')"),
       ] {
-        let route = try admin.send("POST", "/routes", json: ["name": .string(name), "paths": [.string(path)]])
+        let route = try admin.send(
+          "POST", "/routes", json: ["name": .string(name), "paths": [.string(path)], "protocols": ["http"]])
         try #require(route.status == 201, "\(route.text)")
         let definition = try admin.send(
           "POST", "/custom-plugins",
           json: [
             "name": .string(name),
-            "schema": .string("return { name = '\(name)', fields = { { config = { type = 'record', fields = {} } } } }"),
+            "schema": .string(
+              "return { name = '\(name)', fields = { { config = { type = 'record', fields = {} } } } }"),
             "handler": .string(
               "return { PRIORITY = 1, VERSION = '3.1.0', access = function()\n\(body)\nend }"),
           ])
@@ -144,7 +147,8 @@ extension LiveProcessTests {
       #expect(available?["scorer"]?["trusted"] == true)
       #expect(available?["bomb"]?["trusted"] == nil)
       let log = try String(contentsOfFile: gateway.prefix + "/logs/error.log", encoding: .utf8)
-      #expect(log.contains("[bomb] failed in access: bomb/handler.lua:2: CPU time limit of 50 ms exceeded (version 3.1.0)"))
+      #expect(
+        log.contains("[bomb] failed in access: bomb/handler.lua:2: CPU time limit of 50 ms exceeded (version 3.1.0)"))
       #expect(log.contains("the plugin 'scorer' is trusted"))
     }
   }

@@ -135,6 +135,19 @@ import Testing
     }
   }
 
+  @Test(
+    "what would end the process in libjq is an answer like any other",
+    arguments: [
+      ("[-9223372036854775808, -1] | .[0] % .[1]", "null", "0"), ("7 % 4", "null", "3"), ("7 % -2", "null", "1"),
+      ("@base64d", #""aGk=""#, #""hi""#),
+      (#"[match("";"g").offset]"#, #""aéb€c""#, "[0,1,2,3,4]"),
+      (#"[match("b*";"g") | [.offset, .length]]"#, #""aéb€c""#, "[[0,0],[1,0],[2,1],[3,0],[4,0]]"),
+      (#"[scan("[é€]")]"#, #""aéé€b""#, #"["é","é","€"]"#), (#"[splits(",")]"#, #""é,b,ü""#, #"["é","b","ü"]"#),
+    ])
+  func hazards(source: String, input: String, expected: String) async throws {
+    #expect(try await run(source, input) == expected)
+  }
+
   @Test("a program that does not end leaves threads for others")
   func fairness() async throws {
     let endless = try JQProgram.compiled("def f: f; f")

@@ -42,22 +42,40 @@ import Testing
     ("writing a string method", "return closed(function() (''). x = 1 return true end)"),
     ("rawset on a view", "return closed(function() return rawset(string, 'x', 1) end)"),
     ("rawget on a view", "return closed(function() return rawget(kong, 'x') end)"),
-    ("table.insert into a view", "pcall(table.insert, string, 'x') return string[1] == 'x' and closed(error) and "
-      + "require('kong.tools.string') and string[1] == nil and 'open' or 'closed'"),
-    ("table.clear of a view", "pcall(table.clear, string) pcall(table.clear, kong) return string.rep and kong.log and 'closed'"),
+    (
+      "table.insert into a view",
+      "pcall(table.insert, string, 'x') return string[1] == 'x' and closed(error) and "
+        + "require('kong.tools.string') and string[1] == nil and 'open' or 'closed'"
+    ),
+    (
+      "table.clear of a view",
+      "pcall(table.clear, string) pcall(table.clear, kong) return string.rep and kong.log and 'closed'"
+    ),
     ("next through a view", "for name in pairs(string) do if name == 'rep' then return 'open' end end return 'closed'"),
     ("next over a view's real table", "return closed(next, kong)"),
-    ("table.foreach over a view", "local n = 0 table.foreach(kong, function() n = n + 1 end) return n == 0 and 'closed'"),
+    (
+      "table.foreach over a view",
+      "local n = 0 table.foreach(kong, function() n = n + 1 end) return n == 0 and 'closed'"
+    ),
     ("table.clone of a view", "local c = table.clone(string) c.rep = nil return string.rep and 'closed'"),
-    ("table.move into a view", "pcall(table.move, {1}, 1, 1, 1, kong) return rawequal == nil and kong[1] ~= 2 and 'closed'"),
+    (
+      "table.move into a view",
+      "pcall(table.move, {1}, 1, 1, 1, kong) return rawequal == nil and kong[1] ~= 2 and 'closed'"
+    ),
     ("the metatable of a view by tostring", "return closed(function() return kong.__index or string.__metatable end)"),
     // FFI, raw memory.
     ("ffi", "return closed(require, 'ffi')"),
-    ("string.buffer", "local ok, b = pcall(require, 'string.buffer') if not ok then return 'closed' end "
-      + "local one = b.new() return closed(function() return one.ref or one.reserve or one.commit end)"),
+    (
+      "string.buffer",
+      "local ok, b = pcall(require, 'string.buffer') if not ok then return 'closed' end "
+        + "local one = b.new() return closed(function() return one.ref or one.reserve or one.commit end)"
+    ),
     ("jit.util", "return closed(require, 'jit.util')"),
     ("jit.opt", "return closed(require, 'jit.opt')"),
-    ("jit.on", "return closed(function() return jit.on or jit.off or jit.flush or jit.opt or jit.attach or jit.util end)"),
+    (
+      "jit.on",
+      "return closed(function() return jit.on or jit.off or jit.flush or jit.opt or jit.attach or jit.util end)"
+    ),
     ("newproxy", "return closed(function() return newproxy(true) end)"),
     ("userdata's metatable", "return closed(function() return ngx.null.x end)"),
     // Files, processes, the environment.
@@ -66,15 +84,21 @@ import Testing
     ("io.stdout", "return closed(function() return io.stdout or io.stderr or io.lines or io.output end)"),
     ("os.execute", "return closed(function() return os.execute('true') end)"),
     ("os.getenv", "return closed(function() return os.getenv('PATH') end)"),
-    ("os.remove", "return closed(function() return os.remove or os.rename or os.tmpname or os.exit or os.setlocale end)"),
+    (
+      "os.remove",
+      "return closed(function() return os.remove or os.rename or os.tmpname or os.exit or os.setlocale end)"
+    ),
     ("collectgarbage", "return closed(function() return collectgarbage('count') end)"),
     // require.
     ("package.loaded", "return closed(function() return package.loaded.ffi end)"),
     ("require of a path", "return closed(require, '../../etc/passwd')"),
     ("require of a host module", "return closed(require, 'kong.db') == 'closed' and closed(require, 'lfs')"),
     ("require with a table", "return closed(require, {})"),
-    ("require of io", "return closed(require, 'io') == 'closed' and closed(require, 'os') == 'closed' and "
-      + "closed(require, '_G') == 'closed' and closed(require, 'package')"),
+    (
+      "require of io",
+      "return closed(require, 'io') == 'closed' and closed(require, 'os') == 'closed' and "
+        + "closed(require, '_G') == 'closed' and closed(require, 'package')"
+    ),
     ("a module written to", "return closed(function() require('cjson').encode = 1 return true end)"),
     // The rest of the host.
     ("the database", "return closed(function() return kong.db and kong.db.consumers and kong.db.consumers.select end)"),
@@ -83,9 +107,18 @@ import Testing
     ("timers", "return closed(function() return ngx.timer.at end)"),
     ("shared memory", "return closed(function() return ngx.shared.kong end)"),
     ("a raw request socket", "return closed(function() return ngx.req.socket() end)"),
-    ("coroutine.wrap over a function of the host", "return closed(function() return coroutine.wrap(kong.db or error)() end)"),
-    ("an error object of the host", "local ok, e = pcall(kong.request.get_header) return type(e) == 'string' and 'closed'"),
-    ("xpcall's handler sees no debug", "local _, r = xpcall(error, function() return debug end) return closed(function() return r end)"),
+    (
+      "coroutine.wrap over a function of the host",
+      "return closed(function() return coroutine.wrap(kong.db or error)() end)"
+    ),
+    (
+      "an error object of the host",
+      "local ok, e = pcall(kong.request.get_header) return type(e) == 'string' and 'closed'"
+    ),
+    (
+      "xpcall's handler sees no debug",
+      "local _, r = xpcall(error, function() return debug end) return closed(function() return r end)"
+    ),
     ("load by gsub", "return closed(function() return (('x'):gsub('x', load)) ~= 'x' end)"),
     ("writing upvalues of the prelude", "return closed(function() xpcall = nil return _G.xpcall end)"),
   ]
@@ -171,9 +204,11 @@ import Testing
     #expect(answers == ["42", "nil", "1", "nil"])
   }
 
-  @Test("the real metatable of strings, reached by the runtime, holds no more than the methods", arguments: [
-    "dump", "buffer", "load", "__newindex", "__gc", "format2",
-  ])
+  @Test(
+    "the real metatable of strings, reached by the runtime, holds no more than the methods",
+    arguments: [
+      "dump", "buffer", "load", "__newindex", "__gc", "format2",
+    ])
   func stringMethods(name: String) throws {
     #expect(try LuaFixture().answers("answer((''). \(name))") == ["nil"])
   }
@@ -187,7 +222,8 @@ import Testing
       "return closed(table.move, {}, -2^53, 2^53, 1) and 'closed'",
     ] {
       let answers = try LuaFixture(cpuLimitMilliseconds: 20).answers(
-        "local function closed(f, ...) return pcall(f, ...) and 'open' or 'closed' end answer((function() \(body) end)())")
+        "local function closed(f, ...) return pcall(f, ...) and 'open' or 'closed' end answer((function() \(body) end)())"
+      )
       // An index beyond 32 bits may count as another one; then there is nothing to give.
       #expect(answers.count == 1, "\(body) \(answers)")
       #expect(!answers[0].contains("memory"), "\(body) \(answers)")

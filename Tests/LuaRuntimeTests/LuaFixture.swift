@@ -157,7 +157,7 @@ struct TestPlugin {
 
   @discardableResult
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
-    context.enter(phase, plugin: instance)
+    context.enter(phase, running: RunningInstance(instance))
     return executor.run(phase, context)
   }
 }
@@ -174,4 +174,11 @@ extension PhaseOutcome {
 
 extension EarlyResponse {
   var text: String { body.map { String(buffer: $0) } ?? "" }
+}
+
+/// An instance on its own, as the pipeline's compiled plugins are.
+private final class RunningInstance: RunningPlugin {
+  let instance: PluginInstance
+
+  init(_ instance: PluginInstance) { self.instance = instance }
 }

@@ -128,7 +128,7 @@ struct ThreadTests {
       ngx.thread.wait(a) ngx.thread.wait(b) ngx.thread.wait(c)
       answer(before, seen, sema:count(), select(2, sema:wait(0)))
       """)
-    #expect(answers == ["-3", #"{1="atruenil", 2="btruenil", 3="cniltimeout"}"#, "0", #""timeout""#])
+    #expect(answers == ["-3", #"{1="atruenil", 2="btruenil", 3="cfalsetimeout"}"#, "0", #""timeout""#])
   }
 
   @Test("too many threads are refused")

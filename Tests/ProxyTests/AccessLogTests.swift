@@ -1,6 +1,7 @@
 import Foundation
 import GatewayTesting
 import NIOCore
+import PluginKit
 import Testing
 
 @testable import Proxy
@@ -36,6 +37,7 @@ import Testing
     var identifiers = RequestIdentifiers()
     let made = (0..<1000).map { _ in identifiers.next() }
     #expect(Set(made).count == 1000)
-    #expect(made.allSatisfy { $0.count == 32 && $0.allSatisfy { "0123456789abcdef".contains($0) } })
+    #expect(made.allSatisfy { $0.text.count == 32 && $0.text.allSatisfy { "0123456789abcdef".contains($0) } })
+    #expect(RequestIdentifier(high: 0x0123_4567_89AB_CDEF, low: 0xF0).text == "0123456789abcdef00000000000000f0")
   }
 }

@@ -72,6 +72,9 @@ import Testing
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
       "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
       "GET http://a@b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+      "GET http://a>b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+      "GET http://a..b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+      "GET http://{a}/ HTTP/1.1\r\nHost: a\r\n\r\n",
       String(repeating: "\r\n", count: 100),
     ])
   func refusals(_ text: String) {

@@ -9,9 +9,22 @@ enum OpenIDConnect {
   static let schema = PluginSchema(
     "openid-connect", protocols: PluginFields.protocolsHTTPAndWebSocketByChoice,
     without: [PluginScope.consumer, PluginScope.consumerGroup],
-    config: FieldSchema.record(
-      RecordSchema(fields, entityChecks: [], shorthandFields: [consumerClaim])
-    ).asRequired())
+    config: FieldSchema.record(RecordSchema(fields, shorthandFields: [consumerClaim])).asRequired(),
+    checks: [
+      .custom(
+        fieldSources: ["config.client_auth", "config.client_jwk", "config.http_proxy", "config.https_proxy"],
+        violations)
+    ])
+
+  /// What is wrong with an instance whose fields are good one by one.
+  @Sendable private static func violations(_ entity: [String: JSONValue]) -> SchemaViolations? {
+    do {
+      _ = try OpenIDConnectSettings(entity["config"] ?? .null)
+      return nil
+    } catch {
+      return SchemaViolations(fields: ["config.\(error.field)": .string(error.sentence)])
+    }
+  }
 
   private static let fields: [RecordSchema.NamedField] =
     OpenIDConnectFields.provider + OpenIDConnectFields.client + OpenIDConnectFields.credentials
@@ -34,7 +47,12 @@ enum OpenIDConnect {
     func makeExecutor(
       for instance: PluginInstance, in context: PluginCompileContext
     ) throws(PluginCompileError) -> any PluginExecutor {
-      let settings = try OpenIDConnectSettings(instance.config)
+      let settings: OpenIDConnectSettings
+      do {
+        settings = try OpenIDConnectSettings(instance.config)
+      } catch {
+        throw PluginCompileError(plugin: instance.pluginName, reason: "\(error.field): \(error.sentence)")
+      }
       return OpenIDConnectExecutor(
         settings: settings, consumers: context.consumers,
         consumersByLowercasedName: settings.ignoresCaseOfUsernames

@@ -11,6 +11,12 @@ enum AuthenticationMethod: String, Sendable {
   case refreshToken = "refresh_token"
 }
 
+/// What is wrong with a configuration whose fields are good one by one.
+struct OpenIDConnectProblem: Error {
+  let field: String
+  let sentence: String
+}
+
 /// A configuration of openid-connect in the form in which requests use it.
 struct OpenIDConnectSettings: Sendable {
   enum Place: String, Sendable { case header, query, body, cookie }
@@ -93,7 +99,7 @@ struct OpenIDConnectSettings: Sendable {
   let logout: LogoutSettings
   let session: SessionSettings
 
-  init(_ config: JSONValue) throws(PluginCompileError) {
+  init(_ config: JSONValue) throws(OpenIDConnectProblem) {
     provider = try ProviderSettings(config)
     var endpoints: [ProviderMetadata.Endpoint: String] = [:]
     var authentications: [ProviderMetadata.Endpoint: ClientAuthentication] = [:]

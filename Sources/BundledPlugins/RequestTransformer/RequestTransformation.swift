@@ -21,8 +21,11 @@ struct RequestTransformation: Sendable {
       remove.isEmpty && rename.isEmpty && replace.isEmpty && add.isEmpty && append.isEmpty
     }
 
-    var mentionsHeaders: Bool {
-      (rename + replace + add + append).contains { $0.value?.mentionsHeaders ?? false }
+    /// Whether a template reads headers; told once, when all entries are there.
+    private(set) var mentionsHeaders = false
+
+    fileprivate mutating func settle() {
+      mentionsHeaders = [rename, replace, add, append].joined().contains { $0.value?.mentionsHeaders ?? false }
     }
   }
 
@@ -86,6 +89,7 @@ struct RequestTransformation: Sendable {
     headers.rename.removeAll { Self.isHost($0.name) }
     headers.add.removeAll { Self.isHost($0.name) }
     headers.append.removeAll { Self.isHost($0.name) }
+    headers.settle()
   }
 
   /// The text of an entry for one request; nil for an entry without value.

@@ -6,11 +6,17 @@ import PluginKit
 /// Changes the request on its way to the upstream: URI, method, headers, body, query, in this order.
 ///
 /// Source: Kong fact, bundled-16 §8 and §9.
-struct RequestTransformerExecutor: PluginExecutor {
+final class RequestTransformerExecutor: PluginExecutor {
   let phases = PhaseSet(.access)
   let transformation: RequestTransformation
   let pluginName: String
   let logger: Logger
+
+  init(transformation: RequestTransformation, pluginName: String, logger: Logger) {
+    self.transformation = transformation
+    self.pluginName = pluginName
+    self.logger = logger
+  }
 
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
     let environment = TemplateEnvironment(context)
@@ -21,7 +27,7 @@ struct RequestTransformerExecutor: PluginExecutor {
       guard transformation.movesFormToQuery, MediaKind(ofRequest: context.requestHeaders) == .form else {
         return try afterMethod(context, environment)
       }
-      return BodyReading.withBody(of: context) { body in
+      return BodyReading.withBody(of: context) { [self] body in
         guarded(context) { () throws(TemplateFailure) in
           let fields = Arguments(form: body.readableBytesView)
           if !fields.isEmpty {
@@ -43,7 +49,7 @@ struct RequestTransformerExecutor: PluginExecutor {
       try transformQuery(context, environment)
       return .finished
     }
-    return BodyReading.withBody(of: context) { body in
+    return BodyReading.withBody(of: context) { [self] body in
       guarded(context) { () throws(TemplateFailure) in
         let operations = BodyTransformation(operations: transformation.body, environment: environment)
         let type = context.requestHeaders.first("content-type") ?? ""

@@ -224,6 +224,8 @@ struct slu_host {
   int64_t request_memory;
   // What the run has added to the account's memory, request_memory included.
   int64_t run_memory;
+  // Set by Swift: much became garbage, so that the next run begins with a collection.
+  bool collects_next;
   // Untrusted code is to be marked so that the compiler leaves it alone.
   bool compiler;
 

@@ -60,7 +60,10 @@ struct GatewayParts: Sendable {
   private func announceTrust() {
     for override in settings.luaQuotaOverrides where override.isTrusted {
       logger.warning(
-        "the plugin '\(override.plugin)' is trusted (lua_quota_overrides): its code is compiled, and nothing limits its CPU time")
+        """
+        the plugin '\(override.plugin)' is trusted (lua_quota_overrides): its code is compiled, and nothing limits its \
+        CPU time
+        """)
     }
   }
 

@@ -73,7 +73,8 @@ struct PluginRegistryBuilder: Sendable {
         schema: inspection.schema),
       phases: phases,
       implementation: LuaPlugin(
-        name: name, version: inspection.version, source: handler, phases: phases, settings: luaSettings))
+        name: name, version: inspection.version, source: handler, phases: phases, settings: luaSettings,
+        schema: inspection.schema))
   }
 }
 

@@ -102,7 +102,10 @@ public struct PluginWorkbench: Sendable {
         let service = try await store.insert(
           ["name": "upstream", "host": "127.0.0.1", "port": .integer(Int64(upstream)), "path": "/"], into: .services)
         _ = try await store.insert(
-          ["name": "everything", "paths": ["/"], "protocols": ["http", "https"], "service": ["id": service["id"] ?? .null]], into: .routes)
+          [
+            "name": "everything", "paths": ["/"], "protocols": ["http", "https"],
+            "service": ["id": service["id"] ?? .null],
+          ], into: .routes)
       }
       var instance: EntityFields?
       if configuration != nil || upstream != nil {

@@ -16,7 +16,8 @@ extension LuaHost {
     let used = tenant.memoryUsed
     guard used > tenant.memoryLimit / 4 else { return }
     forget(tenant)
-    slu_host_collect_garbage(raw)
+    // The call that failed still holds the handler.
+    raw.pointee.collects_next = true
     settings.logSink.write(
       .err,
       line: "[kong] [\(tenant.plugin)] version \(tenant.version) holds \(used) of \(tenant.memoryLimit) bytes on event "

@@ -66,7 +66,8 @@ extension LuaHost {
     case .number(let number): luaText(of: number)
     case .string(let bytes): quoted(bytes)
     case .table(let items, _):
-      "{" + items.prefix(10).map { "\($0.key.text ?? describe($0.key)) = \(describe($0.value))" }.joined(separator: ", ")
+      "{"
+        + items.prefix(10).map { "\($0.key.text ?? describe($0.key)) = \(describe($0.value))" }.joined(separator: ", ")
         + (items.count > 10 ? ", …}" : "}")
     case .other(let type): type
     }

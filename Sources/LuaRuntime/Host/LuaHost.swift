@@ -58,6 +58,8 @@ public final class LuaHost {
       throw PluginCompileError(plugin: "lua", reason: reason)
     }
     self.prelude = prelude
+    // What compiling the prelude left belongs to no plugin.
+    slu_host_collect_garbage(raw)
     raw.pointee.context = Unmanaged.passUnretained(self).toOpaque()
   }
 
@@ -219,8 +221,10 @@ public final class LuaHost {
   func function(_ name: String, of table: Int32) -> Int32 { slu_host_function_member(raw, table, name) }
 
   /// Makes a Lua table of a configuration: nulls left out, and what Kong adds to each instance's.
-  func keep(configurationOf instance: PluginInstance) throws(PluginCompileError) -> Int32 {
-    var members = instance.config.object ?? [:]
+  func keep(
+    configurationOf instance: PluginInstance, schema: PluginSchema? = nil
+  ) throws(PluginCompileError) -> Int32 {
+    var members = resolved(instance.config, by: schema, of: instance.pluginName).object ?? [:]
     members["__plugin_id"] = .string(instance.id)
     members["plugin_instance_name"] = instance.instanceName.map { .string($0) }
     members["route_id"] = instance.routeID.map { .string($0) }

@@ -73,6 +73,12 @@ struct PhaseList: Sendable {
     names = (phases.map(\.name) + others).joined(separator: ", ")
   }
 
+  /// Phases whose refusal is worded otherwise.
+  private init(_ phases: [Phase], names: String) {
+    self.phases = PhaseSet(phases)
+    self.names = names
+  }
+
   /// No check.
   static let any = PhaseList([])
   static let request = PhaseList(
@@ -91,7 +97,8 @@ struct PhaseList: Sendable {
   static let log = PhaseList([.log])
   static let certificate = PhaseList([.certificate])
   static let response = PhaseList([.response])
-  static let wholeBody = PhaseList([.response, .bodyFilter])
+  /// Kong compatibility: its refusal names body_filter alone, though its later versions allow response too.
+  static let wholeBody = PhaseList([.response, .bodyFilter], names: "body_filter")
   static let clientCertificate = PhaseList([.rewrite, .access, .response, .balancer, .log])
   static let clientVerify = PhaseList([.rewrite, .access, .response, .balancer])
   static let serviceTuning = PhaseList([.access], ["ws_handshake"])

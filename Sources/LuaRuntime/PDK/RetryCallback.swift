@@ -7,11 +7,11 @@ extension LuaHost {
     let function = self.function("run_retry", of: prelude)
     guard function != luaNoReference else { return }
     defer { release(function) }
-    let earlier = (context.phase, context.currentPlugin)
-    context.enter(.balancer, plugin: nil)
+    let earlier = (context.phase, context.runningPlugin)
+    context.enter(.balancer, running: nil)
     enter(context, .balancer, key: key, plugin: plugin)
     let status = slu_host_start(raw, function, luaNoReference, luaNoReference, nil)
     _ = conclude(status, key: key, plugin: plugin, .balancer, context)
-    context.enter(earlier.0, plugin: earlier.1)
+    context.enter(earlier.0, running: earlier.1)
   }
 }

@@ -169,7 +169,7 @@ extension LuaPreludeText {
     providers["kong.vault"] = function()
       local vault = {}
       local function is_reference(text)
-        return type(text) == "string" and #text > 10 and sub(text, 1, 9) == "{vault://" and sub(text, -1) == "}"
+        return type(text) == "string" and sub(text, 1, 9) == "{vault://" and sub(text, -1) == "}"
       end
       vault.is_reference = is_reference
       local function parse(text)

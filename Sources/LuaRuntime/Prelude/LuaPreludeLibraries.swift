@@ -237,7 +237,7 @@ extension LuaPreludeText {
     -- string.buffer: texts put together. No raw memory is reserved and no format of its own is spoken.
     modules["string.buffer"] = function()
       local function absent(name)
-        return function() raise("buffer:" .. name .. " is not available in this gateway: it hands out raw memory") end
+        return function() raise("buffer." .. name .. " is not available in this gateway") end
       end
       local function new()
         local parts, first, buffer = {}, 1, {}
@@ -263,8 +263,6 @@ extension LuaPreludeText {
         end
         function methods.putf(self, ...) return methods.put(self, format(...)) end
         function methods.set(_, value) return set(value) end
-        methods.putcdata, methods.reserve, methods.commit, methods.ref =
-          absent("putcdata"), absent("reserve"), absent("commit"), absent("ref")
         function methods.get(_, ...)
           local all = text()
           if select("#", ...) == 0 then

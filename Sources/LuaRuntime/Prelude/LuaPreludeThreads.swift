@@ -106,14 +106,14 @@ extension LuaPreludeText {
             count = count - 1
             return true
           end
-          if timeout == 0 then return nil, "timeout" end
+          if timeout == 0 then return false, "timeout" end
           local token = new_token()
           waiting[#waiting + 1] = token
           if wait_for_signal(token, timeout) then return true end
           for place = 1, #waiting do
             if waiting[place] == token then table.remove(waiting, place) break end
           end
-          return nil, "timeout"
+          return false, "timeout"
         end
         return semaphore
       end

@@ -108,7 +108,7 @@ struct HTTP1BodyDecoder {
       if byte == 0x0D {
         state = .endFeed
       } else {
-        state = HTTPCharacters.isToken[Int(byte)] ? .trailerLine(read: read + 1) : .malformed
+        state = HTTPCharacters.isToken(byte) ? .trailerLine(read: read + 1) : .malformed
       }
     case .trailerLine(let read):
       if byte == 0x0D {

@@ -84,7 +84,7 @@ struct HTTP1Fields {
   }
 
   /// Refuses what can mean different hosts to different readers; otherwise any name goes, as in Kong.
-  private static func isValidHost(_ value: UnsafeRawBufferPointer) -> Bool {
+  static func isValidHost(_ value: UnsafeRawBufferPointer) -> Bool {
     if value.isEmpty { return false }
     var previous: UInt8 = 0
     for byte in value {
@@ -100,12 +100,4 @@ struct HTTP1Fields {
     }
     return true
   }
-}
-
-/// Where one field lies in a head, relative to its first byte.
-struct FieldRange {
-  var nameOffset: Int
-  var nameLength: Int
-  var valueOffset: Int
-  var valueLength: Int
 }

@@ -62,6 +62,7 @@ struct HTTP1RequestParser {
   }
 
   private let limits: Limits
+  private let tokens = HTTPCharacters.tokenTable
   /// Bytes of the current head that were read, all of them whole lines.
   private var position = 0
   /// Bytes before the head that are skipped: empty lines (RFC 9112 §2.2).
@@ -72,7 +73,7 @@ struct HTTP1RequestParser {
   private var authority: Range<Int>?
   private var version = 11
   private var facts = HTTP1Fields()
-  private(set) var fields: [FieldRange] = []
+  private(set) var fields: [HeaderBlock.Entry] = []
 
   init(limits: Limits = Limits()) { self.limits = limits }
 
@@ -231,9 +232,9 @@ struct HTTP1RequestParser {
   }
 
   private mutating func parseField(_ line: UnsafeRawBufferPointer, at start: Int) -> Refusal? {
-    guard let field = HTTP1FieldLine.parse(line) else { return .badRequest }
+    guard let field = HTTP1FieldLine.parse(line, tokens) else { return .badRequest }
     fields.append(
-      FieldRange(
+      HeaderBlock.Entry(
         nameOffset: start, nameLength: field.nameLength, valueOffset: start + field.value.lowerBound,
         valueLength: field.value.count))
     let problem = facts.note(
@@ -250,18 +251,17 @@ struct HTTP1RequestParser {
 enum HTTP1FieldLine {
   /// Splits `name: value` and checks both; nil for anything that RFC 9112 §5 does not allow.
   @inline(__always)
-  static func parse(_ line: UnsafeRawBufferPointer) -> (nameLength: Int, value: Range<Int>)? {
-    let colon: Int? = HTTPCharacters.isToken.withUnsafeBufferPointer { table in
-      var index = 0
-      while index < line.count, table[Int(line[index])] { index += 1 }
-      return index > 0 && index < line.count && line[index] == UInt8(ascii: ":") ? index : nil
-    }
-    guard let colon, colon <= Int(UInt16.max) else { return nil }
+  static func parse(
+    _ line: UnsafeRawBufferPointer, _ tokens: UnsafePointer<Bool>
+  ) -> (nameLength: Int, value: Range<Int>)? {
+    var colon = 0
+    while colon < line.count, tokens[Int(line[colon])] { colon += 1 }
+    guard colon > 0, colon < line.count, line[colon] == UInt8(ascii: ":"), colon <= Int(UInt16.max) else { return nil }
     var start = colon + 1
     var end = line.count
     while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
     while end > start, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
-    for index in start..<end where !HTTPCharacters.isFieldValueByte(line[index]) { return nil }
+    guard HTTPCharacters.isFieldValue(UnsafeRawBufferPointer(rebasing: line[start..<end])) else { return nil }
     return (colon, start..<end)
   }
 }

@@ -27,11 +27,12 @@ struct HTTP1ResponseParser {
   }
 
   private let limit: Int
+  private let tokens = HTTPCharacters.tokenTable
   private var position = 0
   private var status = 0
   private var version = 11
   private var facts = HTTP1Fields()
-  private(set) var fields: [FieldRange] = []
+  private(set) var fields: [HeaderBlock.Entry] = []
 
   /// - Parameter limit: longest head in bytes.
   init(limit: Int = 65536) { self.limit = limit }
@@ -60,9 +61,9 @@ struct HTTP1ResponseParser {
       } else if line.isEmpty {
         return finish()
       } else {
-        guard let field = HTTP1FieldLine.parse(line) else { return .malformed }
+        guard let field = HTTP1FieldLine.parse(line, tokens) else { return .malformed }
         fields.append(
-          FieldRange(
+          HeaderBlock.Entry(
             nameOffset: start, nameLength: field.nameLength, valueOffset: start + field.value.lowerBound,
             valueLength: field.value.count))
         let problem = facts.note(

@@ -1,18 +1,21 @@
 /// Character classes of HTTP/1.1 (RFC 9110 §5.6.2, RFC 9112 §3).
 enum HTTPCharacters {
-  /// `tchar`: what field names and methods are made of.
-  static let isToken: [Bool] = (0..<256).map { byte in
-    switch UInt8(byte) {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"):
-      true
-    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"),
-      UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
-      UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
-      true
-    default: false
-    }
+  /// Bits of the characters 0 to 63 and 64 to 127 that are `tchar`: what field names and methods are made of.
+  private static let tokenBits: (UInt64, UInt64) = (0x03FF_6CFA_0000_0000, 0x57FF_FFFF_C7FF_FFFE)
+
+  @inline(__always)
+  static func isToken(_ byte: UInt8) -> Bool {
+    let bits = byte < 64 ? tokenBits.0 : tokenBits.1
+    return byte < 128 && bits >> UInt64(byte & 63) & 1 != 0
   }
+
+  /// One element per byte: whether it is a `tchar`. For loops, which take it once.
+  // Sound: written once, before anybody has it, and never freed.
+  nonisolated(unsafe) static let tokenTable: UnsafePointer<Bool> = {
+    let table = UnsafeMutablePointer<Bool>.allocate(capacity: 256)
+    for byte in 0...255 { (table + byte).initialize(to: isToken(UInt8(byte))) }
+    return UnsafePointer(table)
+  }()
 
   /// Bytes of a field value: visible ASCII, space, tab and obs-text; no control characters.
   @inline(__always)
@@ -22,10 +25,15 @@ enum HTTPCharacters {
 
   @inline(__always)
   static func isToken(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    isToken.withUnsafeBufferPointer { table in
-      for byte in bytes where !table[Int(byte)] { return false }
-      return !bytes.isEmpty
-    }
+    for byte in bytes where !isToken(byte) { return false }
+    return !bytes.isEmpty
+  }
+
+  /// Whether all bytes may stand in a field value.
+  @inline(__always)
+  static func isFieldValue(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    // A tab looks like a control character at first sight; it is rare.
+    bytes.hasNone(below: 0x20) || bytes.allSatisfy { isFieldValueByte($0) }
   }
 
   @inline(__always)
@@ -44,6 +52,31 @@ enum HTTPCharacters {
 }
 
 extension UnsafeRawBufferPointer {
+  /// Whether no byte is DEL or less than `bound`, which is at most 128; eight bytes at a time.
+  @inline(__always)
+  func hasNone(below bound: UInt8) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let highs: UInt64 = 0x8080_8080_8080_8080
+    let bounds = ones &* UInt64(bound)
+    var index = 0
+    while index + 8 <= count {
+      let word = loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      let deletes = word ^ (ones &* 0x7F)
+      // The usual way to find a byte below a bound or of a value in a word: exact as to whether there is one.
+      if ((word &- bounds) & ~word | (deletes &- ones) & ~deletes) & highs != 0 { return false }
+      index += 8
+    }
+    while index < count {
+      if self[index] < bound || self[index] == 0x7F { return false }
+      index += 1
+    }
+    return true
+  }
+
+  /// Whether a blank or control character is among the bytes.
+  @inline(__always)
+  var hasBlankOrControl: Bool { !hasNone(below: 0x21) }
+
   /// Whether the bytes are this ASCII text, letters in either case. The text must be in lower case.
   @inline(__always)
   func isText(_ text: StaticString) -> Bool {

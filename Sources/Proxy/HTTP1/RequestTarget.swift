@@ -51,7 +51,24 @@ enum RequestTarget {
       end += 1
     }
     guard end > start, end == target.count || target[end] == UInt8(ascii: "/") else { return nil }
+    guard isAuthority(UnsafeRawBufferPointer(rebasing: target[start..<end])) else { return nil }
     return Form(path: end..<target.count, authority: start..<end)
+  }
+
+  /// Whether bytes can be host and port of an URL (RFC 3986 §3.2.2), and a `Host` field.
+  private static func isAuthority(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    HTTP1Fields.isValidHost(bytes)
+      && bytes.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+          UInt8(ascii: "~"), UInt8(ascii: "%"), UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"),
+          UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "("),
+          UInt8(ascii: ")"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: ";"), UInt8(ascii: "="):
+          true
+        default: false
+        }
+      }
   }
 
   /// Whether the path can be normalized, which Kong asks before it looks at any field.

@@ -5,11 +5,11 @@ import PluginKit
 enum AccessLogLine {
   /// A request that came to an end, with whatever status.
   static func finished(_ context: RequestContext, writer: AccessLogWriter, loop: ProxyLoop) {
-    let date = LoopClock.logDate(loop.wallMilliseconds() / 1000)
+    let date = loop.logDate
     writer.line { line in
       line.string(context.clientIP)
       line.text(" - - [")
-      line.string(date)
+      line.array(date)
       line.text("] \"")
       line.string(context.method.name)
       line.text(" ")
@@ -23,7 +23,7 @@ enum AccessLogLine {
       line.text("\" \"")
       field("user-agent", context, &line)
       line.text("\" kong_request_id: \"")
-      line.string(context.requestID)
+      context.withRequestID { line.bytes($0) }
       line.text("\"\n")
     }
   }
@@ -31,11 +31,11 @@ enum AccessLogLine {
   /// Bytes that were no request.
   static func refused(status: Int, bodySize: Int, connection: ConnectionFacts, loop: ProxyLoop) {
     guard let writer = loop.accessLog else { return }
-    let date = LoopClock.logDate(loop.wallMilliseconds() / 1000)
+    let date = loop.logDate
     writer.line { line in
       line.string(connection.peerIP)
       line.text(" - - [")
-      line.string(date)
+      line.array(date)
       line.text("] \"-\" ")
       line.decimal(status)
       line.text(" ")

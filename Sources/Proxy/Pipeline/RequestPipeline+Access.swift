@@ -107,9 +107,10 @@ extension RequestPipeline {
   /// so that their filters and log still run. Source: Kong fact, plugin-entity §4.
   func runAccess(from index: Int, _ context: RequestContext) {
     cursor = index
+    let chain = chain
     while cursor < chain.accessOrder.count {
       let place = chain.accessOrder[cursor]
-      if let plugin = chain.slots[place].resolve(context), holds(plugin, context) {
+      if let plugin = chain.slots[place].fixed ?? chain.slots[place].resolve(context), holds(plugin, context) {
         collect(plugin, at: place)
         if localResponse == nil, plugin.phases.contains(.access) {
           accessHasRun[place] = true
@@ -152,8 +153,12 @@ extension RequestPipeline {
   }
 
   private func accessEnded(_ context: RequestContext) {
-    context.enter(.access, plugin: nil)
-    if let localResponse { return answer(localResponse, context) }
+    if !chain.slots.isEmpty {
+      // Plugins may have taken time.
+      loop.readClock()
+      context.enter(.access, running: nil)
+      if let localResponse { return answer(localResponse, context) }
+    }
     if context.upstream.host.isEmpty {
       return answer(
         ErrorResponder.response(status: 503, message: "no Service found with those values", for: context), context)

@@ -60,9 +60,12 @@ extension RequestPipeline {
 
   // MARK: From the upstream
 
+  /// Memory for the fields of the upstream's response.
+  func takeSpareHeaders() -> HeaderBlock { context?.takeSpareHeaders() ?? HeaderBlock() }
+
   func upstreamHead(_ head: HTTP1ResponseParser.Head, _ headers: HeaderBlock, hasBody: Bool) {
     guard let context else { return }
-    context.upstreamRespondedAt = NIODeadline.now().uptimeNanoseconds
+    context.upstreamRespondedAt = loop.now.uptimeNanoseconds
     upstreamHead = head
     upstreamHasBody = hasBody
     takeUpstreamHead(head.status, headers, context)
@@ -83,14 +86,8 @@ extension RequestPipeline {
   }
 
   private func takeUpstreamHead(_ status: Int, _ headers: HeaderBlock, _ context: RequestContext) {
-    context.response.upstreamStatus = status
-    context.response.upstreamHeaders = headers
     // A plugin may have set the status before; the upstream's comes later and counts.
-    context.response.status = status
-    context.response.source = .service
-    if context.response.headers.isEmpty {
-      context.response.headers = headers
-    } else {
+    if !context.response.takeUpstreamHead(status, headers) {
       // What plugins set before comes first and stays beside the upstream's; of fields that there can be only one of,
       // the upstream's counts.
       var merged = HeaderBlock()
@@ -314,11 +311,7 @@ extension RequestPipeline {
       nominated: isProxied && upstreamHead?.connection.contains(.namesFields) == true
         ? nominatedByUpstream(context) : [],
       loop: loop)
-    connection.withOutbound { buffer in
-      let before = buffer.readableBytes
-      head.write(to: &buffer)
-      context.response.totalSize += buffer.readableBytes - before
-    }
+    context.response.totalSize += connection.withOutbound { head.write(to: &$0) }
   }
 
   private func clientTakesTrailers(_ context: RequestContext) -> Bool {
@@ -359,8 +352,7 @@ extension RequestPipeline {
     case .chunked: ChunkedCoding.write(chunk) { connection.write($0) }
     case .untilClose: connection.write(chunk)
     }
-    context.response.bodySize += chunk.readableBytes
-    context.response.totalSize += chunk.readableBytes
+    context.response.countBody(chunk.readableBytes)
   }
 
   /// The response is complete.
@@ -383,7 +375,7 @@ extension RequestPipeline {
   /// The upstream agreed to switch protocols: from here on bytes pass both ways unread.
   func upstreamUpgraded(_ head: HTTP1ResponseParser.Head, _ headers: HeaderBlock) {
     guard let context else { return }
-    context.upstreamRespondedAt = NIODeadline.now().uptimeNanoseconds
+    context.upstreamRespondedAt = loop.now.uptimeNanoseconds
     upstreamHead = head
     takeUpstreamHead(head.status, headers, context)
     guard filterHeaders(context) else { return }

@@ -7,7 +7,7 @@ import PluginKit
 extension RequestPipeline {
   func startUpstream(_ context: RequestContext) {
     stage = .upstream
-    context.accessEndedAt = NIODeadline.now().uptimeNanoseconds
+    context.accessEndedAt = loop.now.uptimeNanoseconds
     attemptsLeft = max(context.upstream.retries, 0)
     if head?.body == .chunked, context.requestBody.bytes == nil, route?.requestBuffering != false {
       bodyStream = .prefetching
@@ -33,25 +33,40 @@ extension RequestPipeline {
 
   private func attempt(_ context: RequestContext) {
     attemptNumber += 1
-    let target = context.upstream
-    let peer: Peer
-    if let balancer = balancer(for: target.host) {
+    let service = route?.service
+    // A plugin may have chosen another place than the service's.
+    let isOwnTarget = service.map { context.upstream.leadsToSamePlace(as: $0.target) } ?? false
+    // A Host of the request's own decides the server name of TLS, hence where the connection leads.
+    let isUsual =
+      isOwnTarget && (!context.upstream.isTLS || (context.upstream.hostHeader == nil && context.upstream.tls == nil))
+    var index = -1
+    var chosen: Peer?
+    if let balancer = isOwnTarget ? service?.balancer : balancer(for: context.upstream.host) {
       guard let next = balancer.next(excluding: triedPeers) else {
         return answer(
           ErrorResponder.response(
             status: 503, message: "failure to get a peer from the ring-balancer", for: context), context)
       }
-      peer = next
-      triedPeers.append(next.index)
-    } else {
-      peer = Peer(host: target.host, port: target.port, hostHeader: nil, index: -1)
+      index = next.index
+      chosen = next
+      triedPeers.append(index)
     }
+    if isUsual, let service, let destination = loop.destinations.find(service, peer: index) {
+      return connect(destination, context)
+    }
+    let peer = chosen ?? Peer(host: context.upstream.host, port: context.upstream.port, hostHeader: nil, index: -1)
     let number = attemptNumber
     loop.names.resolve(peer.host) { [self] result in
+      loop.readClock()
       guard number == attemptNumber, context === self.context else { return }
       switch result {
       case .success(let addresses) where !addresses.isEmpty:
-        connect(peer, address: addresses[(triedPeers.count + staleAttempts) % addresses.count], context)
+        let address = addresses[(triedPeers.count + staleAttempts) % addresses.count]
+        guard let destination = destination(peer, address: address, context) else {
+          return answerGatewayError(502, context)
+        }
+        if isUsual, let service { loop.destinations.keep(destination, of: service, peer: index) }
+        connect(destination, context)
       default:
         loop.logger.error("name resolution of '\(peer.host)' failed, request_id: \(context.requestID)")
         answer(ErrorResponder.response(status: 503, message: "name resolution failed", for: context), context)
@@ -59,53 +74,59 @@ extension RequestPipeline {
     }
   }
 
-  /// The service's own Upstream, or the one that a plugin has named.
+  /// The Upstream of that name, which a plugin may have chosen.
   private func balancer(for host: String) -> Balancer? {
     if let service = route?.service, service.host == host { return service.balancer }
     return snapshot.balancers.isEmpty ? nil : snapshot.balancers[host]
   }
 
-  private func connect(_ peer: Peer, address: String, _ context: RequestContext) {
+  /// Nil, with a line in the log, when TLS is wanted and cannot be had.
+  private func destination(_ peer: Peer, address: String, _ context: RequestContext) -> UpstreamDestination? {
     let target = context.upstream
-    let host = hostHeader(peer, target)
-    context.tries.append(
-      UpstreamTry(
-        ip: address, port: peer.port, balancerStart: loop.wallMilliseconds(), balancerLatencyNanoseconds: 0))
-    let isTLS = target.scheme == "https" || target.scheme == "wss" || target.scheme == "grpcs"
     var tls: UpstreamTLS?
-    if isTLS {
+    if target.isTLS {
       tls = route?.service?.tls ?? loop.defaultUpstreamTLS
       if let override = target.tls {
         do {
           tls = try loop.upstreamTLS(tls, with: override)
         } catch {
           loop.logger.error("TLS settings of a plugin cannot be used: \(error), request_id: \(context.requestID)")
-          return answerGatewayError(502, context)
+          return nil
         }
       }
       guard tls != nil else {
         loop.logger.error("TLS to upstreams is not available, request_id: \(context.requestID)")
-        return answerGatewayError(502, context)
+        return nil
       }
     }
-    let identity = UpstreamIdentity(
-      address: address, port: peer.port, tlsIdentity: tls?.identity,
-      serverName: isTLS ? Self.hostName(of: host) : nil)
-    let pool = loop.pool(for: identity)
+    let host = (tls == nil ? nil : target.hostHeader) ?? hostHeader(peer, target)
+    return UpstreamDestination(
+      loop: loop, address: address, port: peer.port, host: host, tls: tls, expiry: loop.names.expiry(of: peer.host))
+  }
+
+  private func connect(_ destination: UpstreamDestination, _ context: RequestContext) {
+    context.tries.append(
+      UpstreamTry(
+        ip: destination.address, port: destination.port, balancerStart: loop.wallMilliseconds,
+        balancerLatencyNanoseconds: 0))
+    let pool = destination.pool
     if let idle = pool.take() {
       connectionWasReused = true
-      return send(idle, host: host, context)
+      return send(idle, destination, context)
     }
     connectionWasReused = false
     let number = attemptNumber
-    pool.connect(tls: tls?.context, timeout: .milliseconds(target.connectTimeoutMilliseconds)) { [self] result in
+    pool.connect(
+      tls: destination.tls?.context, timeout: .milliseconds(context.upstream.connectTimeoutMilliseconds)
+    ) { [self] result in
+      loop.readClock()
       guard number == attemptNumber, context === self.context else {
         // The request has gone on without it.
         if case .success(let late) = result { late.close() }
         return
       }
       switch result {
-      case .success(let connection): send(connection, host: host, context)
+      case .success(let connection): send(connection, destination, context)
       case .failure(let failure): upstreamFailed(failure)
       }
     }
@@ -113,20 +134,15 @@ extension RequestPipeline {
 
   /// Source: Kong fact, proxy-behaviour §5 "Host".
   private func hostHeader(_ peer: Peer, _ target: UpstreamTarget) -> String {
-    if let header = target.hostHeader ?? peer.hostHeader { return header }
-    let name = peer.host.contains(":") ? "[\(peer.host)]" : peer.host
+    if let header = peer.hostHeader { return header }
+    let name = peer.host.utf8.contains(UInt8(ascii: ":")) ? "[\(peer.host)]" : peer.host
     let isDefault = peer.port == (target.scheme == "https" || target.scheme == "grpcs" ? 443 : 80)
     return isDefault ? name : "\(name):\(peer.port)"
   }
 
-  private static func hostName(of host: String) -> String {
-    guard !host.hasPrefix("["), let colon = host.lastIndex(of: ":") else { return host }
-    return String(host[..<colon])
-  }
-
   // MARK: Sending
 
-  private func send(_ connection: UpstreamHandler, host: String, _ context: RequestContext) {
+  private func send(_ connection: UpstreamHandler, _ destination: UpstreamDestination, _ context: RequestContext) {
     guard let head else { return }
     upstream = connection
     let isUpgrade =
@@ -151,8 +167,9 @@ extension RequestPipeline {
       }
     }
     let requestHead = UpstreamRequestHead(
-      context: context, loop: loop, host: host, body: body, isUpgrade: isUpgrade,
-      namesFields: head.connection.contains(.namesFields), prefix: context.strippedPrefix)
+      context: context, loop: loop, connection: self.connection, destination: destination,
+      host: context.upstream.hostHeader, body: body, isUpgrade: isUpgrade,
+      namesFields: head.connection.contains(.namesFields))
     guard requestHead.isSafe else {
       loop.logger.error("method or host set by a plugin cannot be sent, request_id: \(context.requestID)")
       return answerGatewayError(500, context)
@@ -242,5 +259,14 @@ extension RequestPipeline {
     case .other(let name): return name != "LOCK"
     default: return true
     }
+  }
+}
+
+extension UpstreamTarget {
+  var isTLS: Bool { scheme == "https" || scheme == "wss" || scheme == "grpcs" }
+
+  /// Whether scheme, host and port are the same.
+  func leadsToSamePlace(as other: UpstreamTarget) -> Bool {
+    port == other.port && host == other.host && scheme == other.scheme
   }
 }

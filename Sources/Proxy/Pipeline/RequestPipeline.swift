@@ -28,21 +28,21 @@ final class RequestPipeline: RequestDriver {
 
   // MARK: The present request
 
-  var context: RequestContext?
+  @exclusivity(unchecked) var context: RequestContext?
   /// Holds the snapshot until the request is over.
-  var snapshot: RuntimeSnapshot
-  var route: RouteRuntime?
-  var chain = PluginChain.empty
+  @exclusivity(unchecked) var snapshot: RuntimeSnapshot
+  @exclusivity(unchecked) var route: RouteRuntime?
+  @exclusivity(unchecked) var chain = PluginChain.empty
   /// By place in the chain: the instances whose filters and log run.
-  var collected: [CompiledPlugin?] = []
+  @exclusivity(unchecked) var collected: [CompiledPlugin?] = []
   /// Union of the phases of the collected instances.
   var collectedPhases: PhaseSet = []
   /// By place in the chain: access has run.
-  var accessHasRun: [Bool] = []
-  var stage = Stage.idle
-  var head: HTTP1RequestParser.Head?
+  @exclusivity(unchecked) var accessHasRun: [Bool] = []
+  @exclusivity(unchecked) var stage = Stage.idle
+  @exclusivity(unchecked) var head: HTTP1RequestParser.Head?
   var isHeadRequest = false
-  private var selfReference: RequestPipeline?
+  @exclusivity(unchecked) private var selfReference: RequestPipeline?
   /// Tells requests of the connection apart for callbacks that come late.
   private(set) var requestNumber = 0
   var clientIsGone = false
@@ -55,15 +55,15 @@ final class RequestPipeline: RequestDriver {
   private var isSuspended = false
   private var isRunning = false
   /// Outcome of a plugin that went on before its call had returned.
-  private var outcomeAhead: PhaseOutcome?
+  @exclusivity(unchecked) private var outcomeAhead: PhaseOutcome?
   /// The response that access ended with.
-  var localResponse: EarlyResponse?
+  @exclusivity(unchecked) var localResponse: EarlyResponse?
 
   // Request body
 
   var bodyWaiters: [(Result<Void, RequestBodyError>) -> Void] = []
-  var bodyBuffer = ByteBuffer()
-  var bodyStream = BodyStream.none
+  @exclusivity(unchecked) var bodyBuffer = ByteBuffer()
+  @exclusivity(unchecked) var bodyStream = BodyStream.none
   /// Status the request must end with, whatever the waiting plugin does.
   var overridingStatus: Int?
 
@@ -79,8 +79,8 @@ final class RequestPipeline: RequestDriver {
 
   // Upstream
 
-  var upstream: UpstreamHandler?
-  var triedPeers: [Int] = []
+  @exclusivity(unchecked) var upstream: UpstreamHandler?
+  @exclusivity(unchecked) var triedPeers: [Int] = []
   var attemptsLeft = 0
   var staleAttempts = 0
   var connectionWasReused = false
@@ -91,11 +91,11 @@ final class RequestPipeline: RequestDriver {
 
   // Response
 
-  var upstreamHead: HTTP1ResponseParser.Head?
-  var framing = ResponseFraming.none
+  @exclusivity(unchecked) var upstreamHead: HTTP1ResponseParser.Head?
+  @exclusivity(unchecked) var framing = ResponseFraming.none
   /// The head waits for the first filtered bytes.
   var headIsHeld = false
-  var heldBody = ByteBuffer()
+  @exclusivity(unchecked) var heldBody = ByteBuffer()
   var upstreamHasBody = false
 
   init(connection: ClientHandler) {
@@ -109,24 +109,26 @@ final class RequestPipeline: RequestDriver {
   // MARK: Start
 
   /// Takes in the head of a new request. `bytes` is the whole head.
-  func prepare(_ head: HTTP1RequestParser.Head, fields: [FieldRange], bytes: UnsafeRawBufferPointer) {
-    let facts = connection.connection
-    let context = RequestContext(loop: loop.services, driver: self)
+  func prepare(_ head: HTTP1RequestParser.Head, fields: [HeaderBlock.Entry], bytes: UnsafeRawBufferPointer) {
+    var start = RequestStart()
+    start.method = head.method
+    start.httpVersion = head.version
+    start.target = head.target
+    start.head = bytes
+    start.fields = fields
+    start.headSize = head.length
+    start.identifier = loop.nextRequestID()
+    start.at = loop.now.uptimeNanoseconds
+    start.atMilliseconds = loop.wallMilliseconds
+    start.connectionRequests = connection.requestCount
+    let context = RequestContext(loop: loop.services, driver: self, connection: connection.facts, start: start)
     self.context = context
     self.head = head
-    snapshot = loop.snapshot
+    if snapshot !== loop.snapshot { snapshot = loop.snapshot }
     selfReference = self
     requestNumber += 1
-    isHeadRequest = head.method == .head
+    if case .head = head.method { isHeadRequest = true } else { isHeadRequest = false }
     loop.statistics.requestStarted()
-
-    context.requestHeaders.reset(copying: bytes)
-    for field in fields {
-      context.requestHeaders.appendEntry(
-        nameOffset: field.nameOffset, nameLength: field.nameLength, valueOffset: field.valueOffset,
-        valueLength: field.valueLength)
-    }
-    context.rawTargetRange = head.target
     if head.target.isEmpty {
       context.rawTargetRange = context.requestHeaders.appendToArena(CollectionOfOne(UInt8(ascii: "/")))
     }
@@ -135,24 +137,7 @@ final class RequestPipeline: RequestDriver {
       let host = context.requestHeaders.withArena(authority) { String(decoding: $0, as: UTF8.self) }
       context.requestHeaders.set("Host", host)
     }
-    context.requestHeadSize = head.length
-    context.method = head.method
-    context.httpVersion = head.version
-    context.requestID = loop.nextRequestID()
-    context.startedAt = NIODeadline.now().uptimeNanoseconds
-    context.startedAtMilliseconds = loop.wallMilliseconds()
-    context.peerIP = facts.peerIP
-    context.peerPort = facts.peerPort
-    context.clientIP = facts.peerIP
-    context.clientPort = facts.peerPort
-    context.localIP = facts.localIP
-    context.localPort = facts.localPort
-    context.publishedPort = facts.publishedPort
-    context.isTLS = facts.isTLS
-    context.tlsServerName = facts.serverName
-    context.tlsVersion = facts.tlsVersion
-    context.isPeerTrusted = facts.isPeerTrusted
-    if facts.isPeerTrusted { RealIP.apply(to: context, configuration: loop.configuration) }
+    if context.isPeerTrusted { RealIP.apply(to: context, configuration: loop.configuration) }
   }
 
   func start() {
@@ -180,7 +165,7 @@ final class RequestPipeline: RequestDriver {
 
   /// Runs one phase of one plugin; nil when it waits, in which case `pluginResumed` goes on.
   func run(_ plugin: CompiledPlugin, _ phase: Phase, _ context: RequestContext) -> PhaseOutcome? {
-    context.enter(phase, plugin: plugin.instance)
+    context.enter(phase, running: plugin)
     isRunning = true
     let outcome = plugin.executor.run(phase, context)
     isRunning = false
@@ -205,6 +190,7 @@ final class RequestPipeline: RequestDriver {
     guard isSuspended else { return }
     if case .suspended = outcome { return }
     isSuspended = false
+    loop.readClock()
     if clientIsGone { return finish(context) }
     switch stage {
     case .rewrite: rewriteReturned(outcome, context)
@@ -223,7 +209,7 @@ final class RequestPipeline: RequestDriver {
     var succeeded = true
     for plugin in collected {
       guard let plugin, plugin.phases.contains(phase) else { continue }
-      context.enter(phase, plugin: plugin.instance)
+      context.enter(phase, running: plugin)
       if case .failed = plugin.executor.run(phase, context) { succeeded = false }
     }
     return succeeded
@@ -272,7 +258,7 @@ final class RequestPipeline: RequestDriver {
   func finish(_ context: RequestContext) {
     guard context === self.context, stage != .idle else { return }
     stage = .idle
-    context.endedAt = NIODeadline.now().uptimeNanoseconds
+    context.endedAt = loop.now.uptimeNanoseconds
     if clientIsGone, context.response.status == 0 { context.response.status = 499 }
     runCollected(.log, context)
     if let accessLog = loop.accessLog { AccessLogLine.finished(context, writer: accessLog, loop: loop) }
@@ -293,20 +279,22 @@ final class RequestPipeline: RequestDriver {
   private func reset() {
     context = nil
     route = nil
-    chain = .empty
-    collected.removeAll(keepingCapacity: true)
-    accessHasRun.removeAll(keepingCapacity: true)
-    collectedPhases = []
+    if !chain.slots.isEmpty {
+      chain = .empty
+      collected.removeAll(keepingCapacity: true)
+      accessHasRun.removeAll(keepingCapacity: true)
+      collectedPhases = []
+    }
     head = nil
     isSuspended = false
     outcomeAhead = nil
-    localResponse = nil
+    if localResponse != nil { localResponse = nil }
     hasCountedResponse = false
     if !bodyWaiters.isEmpty { bodyWaiters.removeAll() }
     if bodyBuffer.capacity > 0 { bodyBuffer = ByteBuffer() }
     bodyStream = .none
     overridingStatus = nil
-    triedPeers.removeAll(keepingCapacity: true)
+    if !triedPeers.isEmpty { triedPeers.removeAll(keepingCapacity: true) }
     staleAttempts = 0
     requestWasSent = false
     bodyWasStreamed = false
@@ -336,3 +324,5 @@ final class RequestPipeline: RequestDriver {
     }
   }
 }
+
+extension CompiledPlugin: RunningPlugin {}

@@ -26,8 +26,9 @@ struct ResponseHead {
 
   func write(to buffer: inout ByteBuffer) {
     let headers = context.response.headers
+    let keepsContentType = context.response.keepsContentType
     let tokens = loop.configuration.responseHeaders
-    let date = loop.dateField()
+    let date = loop.dateField
     let isProxied = context.response.source == .service
     buffer.write(estimate: headers.byteCount + 640) { writer in
       writer.text("HTTP/1.1 ")
@@ -43,7 +44,7 @@ struct ResponseHead {
       var hasServer = false
       var hasUpgrade = false
       var via = ""
-      headers.forEach { name, value in
+      headers.forEachLine { name, value, line in
         switch name.count {
         case 3 where name.isText("via"):
           if !via.isEmpty { via += ", " }
@@ -59,7 +60,7 @@ struct ResponseHead {
         case 12 where name.isText("content-type"):
           writer.text("Content-Type: ")
           writer.bytes(value)
-          if !context.response.keepsContentType, TextTypes.needsCharset(value) { writer.text("; charset=UTF-8") }
+          if !keepsContentType, TextTypes.needsCharset(value) { writer.text("; charset=UTF-8") }
           writer.text("\r\n")
           return
         case 14 where name.isText("content-length"): return
@@ -69,7 +70,7 @@ struct ResponseHead {
         default: break
         }
         if !nominated.isEmpty, nominated.contains(where: { $0.equals(name) }) { return }
-        writer.field(name, value)
+        if let line { writer.bytes(line) } else { writer.field(name, value) }
       }
       if !hasDate { writer.array(date) }
       writeConnection(&writer, hasUpgrade: hasUpgrade)
@@ -101,6 +102,7 @@ struct ResponseHead {
 
   private func writeVia(_ writer: inout ByteWriter, via: String, isOurs: Bool) {
     guard isOurs || !via.isEmpty else { return }
+    if via.isEmpty { return writer.array(loop.texts.viaField) }
     writer.text("Via: ")
     writer.string(via)
     if isOurs {
@@ -130,12 +132,16 @@ struct ResponseHead {
         writer.text("\r\n")
       }
     } else if tokens.contains(.responseLatency) {
-      latency("X-Kong-Response-Latency: ", started, NIODeadline.now().uptimeNanoseconds)
+      latency("X-Kong-Response-Latency: ", started, loop.now.uptimeNanoseconds)
     }
     if tokens.contains(.totalLatency) {
-      latency("X-Kong-Total-Latency: ", started, NIODeadline.now().uptimeNanoseconds)
+      latency("X-Kong-Total-Latency: ", started, loop.now.uptimeNanoseconds)
     }
-    if tokens.contains(.requestID) { writer.field("X-Kong-Request-Id", context.requestID) }
+    if tokens.contains(.requestID) {
+      writer.text("X-Kong-Request-Id: ")
+      context.withRequestID { writer.bytes($0) }
+      writer.text("\r\n")
+    }
     if loop.configuration.allowsDebugHeader, context.requestHeaders.first("kong-debug") == "1" {
       if let route = context.route {
         writer.field("Kong-Route-Id", route.id)

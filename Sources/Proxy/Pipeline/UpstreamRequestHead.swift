@@ -15,21 +15,28 @@ struct UpstreamRequestHead {
 
   let context: RequestContext
   let loop: ProxyLoop
-  let host: String
+  let connection: ClientHandler
+  let destination: UpstreamDestination
+  /// Instead of the destination's.
+  let host: String?
   let body: Body
   let isUpgrade: Bool
   let namesFields: Bool
-  let prefix: String?
 
   func write(to buffer: inout ByteBuffer) {
     let nominated = namesFields ? nominatedNames() : []
     let headers = context.requestHeaders
-    let estimate = headers.byteCount + context.upstream.path.count + host.utf8.count + 768
+    let path = context.upstream.path
+    let estimate = headers.byteCount + path.count + (host?.utf8.count ?? destination.hostFields.count) + 768
     buffer.write(estimate: estimate) { writer in
-      writeRequestLine(&writer)
-      writer.field("Host", host)
-      writer.text(
-        isUpgrade ? "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" : "Connection: keep-alive\r\n")
+      writeRequestLine(&writer, path)
+      if host == nil, !isUpgrade {
+        writer.array(destination.hostFields)
+      } else {
+        writer.field("Host", host ?? destination.host)
+        writer.text(
+          isUpgrade ? "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" : "Connection: keep-alive\r\n")
+      }
       switch body {
       case .none: break
       case .fixed(let length):
@@ -41,7 +48,7 @@ struct UpstreamRequestHead {
       writeForwarding(&writer, headers)
       var via = ""
       var takesTrailers = false
-      headers.forEach { name, value in
+      headers.forEachLine { name, value, line in
         switch Self.treatment(of: name) {
         case .ours: return
         case .via:
@@ -54,7 +61,7 @@ struct UpstreamRequestHead {
         case .passed: break
         }
         if !nominated.isEmpty, nominated.contains(where: { $0.equals(name) }) { return }
-        writer.field(name, value)
+        if let line { writer.bytes(line) } else { writer.field(name, value) }
       }
       if takesTrailers { writer.text("TE: trailers\r\n") }
       writer.text("Via: ")
@@ -63,17 +70,25 @@ struct UpstreamRequestHead {
         writer.text(", ")
       }
       writer.text(context.httpVersion == 10 ? "1.0" : "1.1")
-      writer.string(loop.texts.viaRequestName)
-      writer.text("\r\n")
-      if loop.configuration.sendsRequestIDUpstream { writer.field("X-Kong-Request-Id", context.requestID) }
-      writer.text("\r\n")
+      writer.array(loop.texts.viaRequestEnd)
+      if loop.configuration.sendsRequestIDUpstream {
+        writer.text("X-Kong-Request-Id: ")
+        context.withRequestID { writer.bytes($0) }
+        writer.text("\r\n\r\n")
+      } else {
+        writer.text("\r\n")
+      }
     }
   }
 
-  private func writeRequestLine(_ writer: inout ByteWriter) {
-    writer.string(context.method.name)
-    writer.text(" ")
-    Self.writeTarget(context.upstream.path, &writer)
+  private func writeRequestLine(_ writer: inout ByteWriter, _ path: [UInt8]) {
+    if case .get = context.method {
+      writer.text("GET ")
+    } else {
+      writer.string(context.method.name)
+      writer.text(" ")
+    }
+    Self.writeTarget(path, &writer)
     if let query = context.queryOverride {
       if !query.isEmpty {
         writer.text("?")
@@ -92,7 +107,7 @@ struct UpstreamRequestHead {
 
   /// What plugins set must not end the request line: blanks and control characters are percent-encoded.
   private static func writeTarget(_ bytes: [UInt8], _ writer: inout ByteWriter) {
-    guard bytes.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { return writer.array(bytes) }
+    guard bytes.withUnsafeBytes({ $0.hasBlankOrControl }) else { return writer.array(bytes) }
     for byte in bytes {
       if byte <= 0x20 || byte == 0x7F {
         writer.text("%")
@@ -113,58 +128,83 @@ struct UpstreamRequestHead {
     if case .other(var method) = context.method {
       guard method.withUTF8({ HTTPCharacters.isToken(UnsafeRawBufferPointer($0)) }) else { return false }
     }
-    return host.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
+    return host.map { Self.isSafe(host: $0) } ?? destination.isHostSafe
   }
 
+  /// Whether a text can stand in a `Host` field.
+  static func isSafe(host: String) -> Bool { host.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F } }
+
   private func writeForwarding(_ writer: inout ByteWriter, _ headers: HeaderBlock) {
-    writer.field("X-Real-IP", context.clientIP)
-    writer.text("X-Forwarded-For: ")
+    let trusted = context.isPeerTrusted
     // Of several fields the first counts.
-    if let index = headers.firstIndex(of: "x-forwarded-for" as StaticString) {
-      headers.withValue(at: index) { value in
-        writer.bytes(value)
-        if !value.isEmpty { writer.text(", ") }
-      }
-      writer.string(context.peerIP)
+    let forwardedFor = headers.firstIndex(of: "x-forwarded-for" as StaticString)
+    if !trusted, forwardedFor == nil, !context.hasOwnClientIP {
+      writer.array(connection.forwarding.client)
     } else {
-      writer.string(context.clientIP)
+      writer.field("X-Real-IP", context.clientIP)
+      writer.text("X-Forwarded-For: ")
+      if let forwardedFor {
+        headers.withValue(at: forwardedFor) { value in
+          writer.bytes(value)
+          if !value.isEmpty { writer.text(", ") }
+        }
+        writer.string(context.peerIP)
+      } else {
+        writer.string(context.clientIP)
+      }
+      writer.text("\r\nX-Forwarded-Proto: ")
+      if let index = trustedIndex("x-forwarded-proto", headers) {
+        headers.withValue(at: index) { writer.bytes($0) }
+      } else {
+        writer.text(context.isTLS ? "https" : "http")
+      }
+      writer.text("\r\n")
+    }
+    writer.text("X-Forwarded-Host: ")
+    if let index = trustedIndex("x-forwarded-host", headers) {
+      headers.withValue(at: index) { writer.bytes($0) }
+    } else if let host = context.hostBeforeChange {
+      writer.string(host)
+    } else {
+      context.withHost { name in for byte in name { writer.byte(HTTPCharacters.lowercased(byte)) } }
     }
     writer.text("\r\n")
-    let trusted = context.isPeerTrusted
-    func trustedValue(_ name: StaticString) -> Int? { trusted ? headers.firstIndex(of: name) : nil }
-    writer.text("X-Forwarded-Proto: ")
-    if let index = trustedValue("x-forwarded-proto") {
+    if let index = trustedIndex("x-forwarded-port", headers) {
+      writer.text("X-Forwarded-Port: ")
       headers.withValue(at: index) { writer.bytes($0) }
+      writer.text("\r\n")
     } else {
-      writer.text(context.isTLS ? "https" : "http")
+      writer.array(connection.forwarding.port)
     }
-    writer.text("\r\nX-Forwarded-Host: ")
-    if let index = trustedValue("x-forwarded-host") {
-      headers.withValue(at: index) { writer.bytes($0) }
-    } else {
-      writer.string(context.hostBeforeChange ?? context.host)
-    }
-    writer.text("\r\nX-Forwarded-Port: ")
-    if let index = trustedValue("x-forwarded-port") {
-      headers.withValue(at: index) { writer.bytes($0) }
-    } else {
-      writer.decimal(context.publishedPort ?? context.localPort)
-    }
-    writer.text("\r\nX-Forwarded-Path: ")
-    if let index = trustedValue("x-forwarded-path") {
+    writer.text("X-Forwarded-Path: ")
+    if let index = trustedIndex("x-forwarded-path", headers) {
       headers.withValue(at: index) { writer.bytes($0) }
     } else {
       context.withRawPath { writer.bytes($0) }
     }
     writer.text("\r\n")
-    if let index = trustedValue("x-forwarded-prefix") {
+    if let index = trustedIndex("x-forwarded-prefix", headers) {
       headers.withValue(at: index) { value in
         writer.text("X-Forwarded-Prefix: ")
         writer.bytes(value)
         writer.text("\r\n")
       }
-    } else if let prefix, prefix != "/" {
-      writer.field("X-Forwarded-Prefix", prefix)
+    } else if context.strippedPrefixLength > 0 {
+      writePrefix(&writer)
+    }
+  }
+
+  private func trustedIndex(_ name: StaticString, _ headers: HeaderBlock) -> Int? {
+    context.isPeerTrusted ? headers.firstIndex(of: name) : nil
+  }
+
+  private func writePrefix(_ writer: inout ByteWriter) {
+    context.normalizedPath.withUnsafeBytes { path in
+      let prefix = UnsafeRawBufferPointer(rebasing: path[..<min(context.strippedPrefixLength, path.count)])
+      if prefix.count == 1, prefix[0] == UInt8(ascii: "/") { return }
+      writer.text("X-Forwarded-Prefix: ")
+      writer.bytes(prefix)
+      writer.text("\r\n")
     }
   }
 

@@ -37,30 +37,32 @@ final class ClientHandler: ChannelDuplexHandler {
   static let coalescingLimit = 16384
 
   let loop: ProxyLoop
-  private(set) var connection: ConnectionFacts
-  private(set) var context: ChannelHandlerContext?
-  private var pipeline: RequestPipeline?
-  private var state = State.head
-  private var parser: HTTP1RequestParser
-  private var decoder = HTTP1BodyDecoder(.none)
-  private var inbound: ByteBuffer?
+  @exclusivity(unchecked) private(set) var facts: ConnectionFacts
+  @exclusivity(unchecked) private(set) var forwarding: ForwardingFields
+  @exclusivity(unchecked) private var context: ChannelHandlerContext?
+  @exclusivity(unchecked) private var pipeline: RequestPipeline?
+  @exclusivity(unchecked) private var state = State.head
+  @exclusivity(unchecked) private var parser: HTTP1RequestParser
+  @exclusivity(unchecked) private var decoder = HTTP1BodyDecoder(.none)
+  @exclusivity(unchecked) private var inbound: ByteBuffer?
   private var bodyUse = BodyUse.held
   private var bodyEndWasTold = false
   private var isProcessing = false
-  private var readIsPending = false
+  @exclusivity(unchecked) private var readIsPending = false
   private var expectsContinue = false
-  private var keepsAlive = true
-  private var requestCount = 0
-  private var timer = LazyTimer()
+  @exclusivity(unchecked) private var keepsAlive = true
+  private(set) var requestCount = 0
+  @exclusivity(unchecked) private var timer = LazyTimer()
   /// Bytes to be written with the next flush.
-  private var outbound = ByteBuffer()
+  @exclusivity(unchecked) private var outbound = ByteBuffer()
   /// The bytes of `outbound` have been written; its memory is used again once the channel has let go of it.
-  private var outboundIsWritten = false
-  private var hasUnflushedWrites = false
+  @exclusivity(unchecked) private var outboundIsWritten = false
+  @exclusivity(unchecked) private var hasUnflushedWrites = false
 
   init(loop: ProxyLoop, connection: ConnectionFacts) {
     self.loop = loop
-    self.connection = connection
+    facts = connection
+    forwarding = ForwardingFields(connection)
     parser = HTTP1RequestParser(
       limits: .init(line: loop.configuration.headLineLimit, head: loop.configuration.headLimit))
   }
@@ -69,6 +71,8 @@ final class ClientHandler: ChannelDuplexHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    isWritable = context.channel.isWritable
+    loop.readClock()
     loop.opened(self)
     arm(loop.configuration.clientHeaderTimeout)
   }
@@ -80,9 +84,10 @@ final class ClientHandler: ChannelDuplexHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if connection.isTLS, case .handshakeCompleted = event as? TLSUserEvent {
+    if facts.isTLS, case .handshakeCompleted = event as? TLSUserEvent {
       let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
-      connection.tlsVersion = handler?.tlsVersion.map { TLSVersionName.name(of: $0) }
+      let version = handler?.tlsVersion.map { TLSVersionName.name(of: $0) }
+      facts = facts.with { $0.tlsVersion = version }
     }
     context.fireUserInboundEventTriggered(event)
   }
@@ -93,6 +98,8 @@ final class ClientHandler: ChannelDuplexHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    loop.readClock()
+    isWritable = false
     let wasWorking = state == .request || state == .tunnel
     state = .closed
     inbound = nil
@@ -117,7 +124,8 @@ final class ClientHandler: ChannelDuplexHandler {
   /// Closes at once.
   func abort() { context?.close(promise: nil) }
 
-  var isWritable: Bool { context?.channel.isWritable ?? false }
+  /// As the channel said last.
+  @exclusivity(unchecked) private(set) var isWritable = true
 
   /// The other end of the tunnel is closed: what was received from it still goes out.
   func closeTunnel() {
@@ -129,13 +137,14 @@ final class ClientHandler: ChannelDuplexHandler {
   // MARK: Timeouts
 
   private func arm(_ amount: TimeAmount) {
-    if timer.move(to: .now() + amount) { scheduleTimer() }
+    if timer.move(to: loop.now + amount) { scheduleTimer() }
   }
 
   private func scheduleTimer() { timer.schedule(on: loop.eventLoop) { [weak self] in self?.timerFired() } }
 
   private func timerFired() {
-    switch timer.fired(now: .now()) {
+    loop.readClock()
+    switch timer.fired(now: loop.now) {
     case .cleared: return
     case .early: return scheduleTimer()
     case .due: break
@@ -180,6 +189,7 @@ final class ClientHandler: ChannelDuplexHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let bytes = unwrapInboundIn(data)
+    loop.readClock()
     switch state {
     case .lingering, .closed: return
     case .tunnel:
@@ -198,7 +208,7 @@ final class ClientHandler: ChannelDuplexHandler {
   func channelReadComplete(context: ChannelHandlerContext) {
     pipeline?.clientReadCompleted()
     flush()
-    context.fireChannelReadComplete()
+    // Nobody comes after this handler.
   }
 
   /// Works through the received bytes until more are needed or something else must happen first.
@@ -396,9 +406,14 @@ final class ClientHandler: ChannelDuplexHandler {
   // MARK: Writing
 
   /// Appends to what the next flush writes in one piece.
-  func withOutbound(_ body: (inout ByteBuffer) -> Void) {
+  ///
+  /// - Returns: Number of bytes that `body` added.
+  @discardableResult
+  func withOutbound(_ body: (inout ByteBuffer) -> Void) -> Int {
     recycleOutbound()
+    let before = outbound.readableBytes
     body(&outbound)
+    return outbound.readableBytes - before
   }
 
   private func recycleOutbound() {
@@ -435,7 +450,8 @@ final class ClientHandler: ChannelDuplexHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable {
+    isWritable = context.channel.isWritable
+    if isWritable {
       if state == .request, bodyUse != .discarded { timer.clear() }
       pipeline?.clientBecameWritable()
     }
@@ -446,7 +462,7 @@ final class ClientHandler: ChannelDuplexHandler {
 
   /// Answers what is no request, and closes.
   private func refuse(_ refusal: HTTP1RequestParser.Refusal) {
-    let requestID = loop.nextRequestID()
+    let requestID = loop.nextRequestID().text
     let status = refusal.status
     let body: String
     let contentType: String
@@ -459,7 +475,7 @@ final class ClientHandler: ChannelDuplexHandler {
         message: ErrorResponder.defaultMessage(for: refusal.messageStatus), requestID: requestID, format: .plain)
       contentType = ErrorResponder.Format.plain.contentType
     }
-    let date = loop.dateField()
+    let date = loop.dateField
     recycleOutbound()
     outbound.write(estimate: 512 + body.utf8.count) { writer in
       writer.text("HTTP/1.1 ")
@@ -477,7 +493,7 @@ final class ClientHandler: ChannelDuplexHandler {
       writer.text("\r\n")
       writer.string(body)
     }
-    AccessLogLine.refused(status: status, bodySize: body.utf8.count, connection: connection, loop: loop)
+    AccessLogLine.refused(status: status, bodySize: body.utf8.count, connection: facts, loop: loop)
     flush()
     beginLingering()
   }

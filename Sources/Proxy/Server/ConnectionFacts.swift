@@ -1,6 +1,8 @@
 import EntityModel
 import NIOCore
 import NIOSSL
+import PluginKit
+import Synchronization
 
 /// Names of TLS versions as nginx's `$ssl_protocol` has them.
 enum TLSVersionName {
@@ -14,32 +16,45 @@ enum TLSVersionName {
   }
 }
 
-/// What is the same for all requests of a client connection.
-struct ConnectionFacts {
-  var peerIP: String
-  var peerPort: Int
-  var localIP: String
-  var localPort: Int
-  var isTLS: Bool
-  var serverName: String?
-  var tlsVersion: String?
-  /// The peer is in `trusted_ips`.
-  var isPeerTrusted: Bool
-  /// Port map of the listener.
-  var publishedPort: Int?
+/// Numbers the client connections of the process.
+private let lastConnectionNumber = Atomic<UInt64>(0)
 
+extension ConnectionFacts {
   /// - Parameter serverName: of the TLS handshake; nil without TLS or name.
-  init(channel: any Channel, isTLS: Bool, serverName: String?, loop: ProxyLoop) {
-    peerIP = channel.remoteAddress?.ipAddress ?? ""
+  convenience init(channel: any Channel, isTLS: Bool, serverName: String?, loop: ProxyLoop) {
+    var description = ConnectionDescription()
+    let peer = channel.remoteAddress
+    let local = channel.localAddress
+    description.peerIP = peer?.ipAddress ?? ""
     // A Unix socket has no port.
-    peerPort = channel.remoteAddress?.port ?? 0
-    localIP = channel.localAddress?.ipAddress ?? ""
-    localPort = channel.localAddress?.port ?? 0
-    self.isTLS = isTLS
-    self.serverName = serverName
+    description.peerPort = peer?.port ?? 0
+    description.localIP = local?.ipAddress ?? ""
+    description.localPort = local?.port ?? 0
+    description.isTLS = isTLS
+    description.serverName = serverName
+    description.number = lastConnectionNumber.add(1, ordering: .relaxed).newValue
     let trusted = loop.services.node.trustedIPs
-    isPeerTrusted =
-      !trusted.isEmpty && IPAddress(peerIP).map { address in trusted.contains { $0.contains(address) } } ?? false
-    publishedPort = loop.configuration.portMaps[localPort]
+    description.isPeerTrusted =
+      !trusted.isEmpty
+      && IPAddress(description.peerIP).map { address in trusted.contains { $0.contains(address) } } ?? false
+    description.publishedPort = loop.configuration.portMaps[description.localPort]
+    self.init(description)
+  }
+}
+
+/// The forwarding fields that every request of a connection has unless a trusted peer or the client said more.
+struct ForwardingFields {
+  /// `X-Real-IP`, `X-Forwarded-For` and `X-Forwarded-Proto`, as they are sent.
+  let client: [UInt8]
+  /// `X-Forwarded-Port`, as it is sent.
+  let port: [UInt8]
+
+  init(_ facts: ConnectionFacts) {
+    client = Array(
+      """
+      X-Real-IP: \(facts.peerIP)\r\nX-Forwarded-For: \(facts.peerIP)\r\n\
+      X-Forwarded-Proto: \(facts.isTLS ? "https" : "http")\r\n
+      """.utf8)
+    port = Array("X-Forwarded-Port: \(facts.publishedPort ?? facts.localPort)\r\n".utf8)
   }
 }

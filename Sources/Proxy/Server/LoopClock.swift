@@ -1,3 +1,6 @@
+import NIOCore
+import PluginKit
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -6,25 +9,45 @@
   import Darwin
 #endif
 
-/// Wall clock of one loop with the `Date` field of the current second.
+/// The time as one loop sees it: read once per event, with the texts of the current second.
 struct LoopClock {
+  /// Monotonic time of the last reading.
+  private(set) var now: NIODeadline
+  /// The `Date` field with its CRLF.
+  private(set) var dateField: [UInt8] = []
+  /// The time as access logs have it.
+  private(set) var logDate: [UInt8] = []
   private var second: Int64 = -1
-  private var field: [UInt8] = []
+  /// Nanoseconds from the monotonic clock to the wall clock.
+  private var offset: Int64 = 0
+  /// When the current second of the wall clock ends, on the monotonic clock.
+  private var secondEnd: UInt64 = 0
 
-  func wallMilliseconds() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  init() {
+    now = .now()
+    readWallClock()
   }
 
-  mutating func dateField() -> [UInt8] {
+  /// Reads the monotonic clock; the wall clock too when a second is over.
+  @inline(__always)
+  mutating func read() {
+    now = .now()
+    if now.uptimeNanoseconds >= secondEnd { readWallClock() }
+  }
+
+  /// Milliseconds since the epoch at the last reading.
+  var wallMilliseconds: Int64 { (Int64(bitPattern: now.uptimeNanoseconds) &+ offset) / 1_000_000 }
+
+  private mutating func readWallClock() {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
-    if Int64(time.tv_sec) != second {
-      second = Int64(time.tv_sec)
-      field = Array("Date: \(Self.httpDate(second))\r\n".utf8)
-    }
-    return field
+    let nanoseconds = Int64(time.tv_nsec)
+    offset = Int64(time.tv_sec) * 1_000_000_000 + nanoseconds - Int64(bitPattern: now.uptimeNanoseconds)
+    secondEnd = now.uptimeNanoseconds + UInt64(1_000_000_000 - nanoseconds)
+    guard Int64(time.tv_sec) != second else { return }
+    second = Int64(time.tv_sec)
+    dateField = Array("Date: \(Self.httpDate(second))\r\n".utf8)
+    logDate = Array(Self.logDate(second).utf8)
   }
 
   /// IMF-fixdate (RFC 9110 §5.6.7).
@@ -54,7 +77,7 @@ struct LoopClock {
   private static func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }
 
-/// Makes request ids: 32 lower-case hexadecimal digits, random.
+/// Makes request ids, random.
 ///
 /// xoshiro256**, seeded from the system: ids must be unique, not secret.
 struct RequestIdentifiers {
@@ -65,23 +88,7 @@ struct RequestIdentifiers {
     state = (system.next(), system.next(), system.next(), system.next() | 1)
   }
 
-  mutating func next() -> String {
-    let high = nextWord()
-    let low = nextWord()
-    return String(unsafeUninitializedCapacity: 32) { digits in
-      for index in 0..<16 {
-        let shift = UInt64(60 - 4 * index)
-        digits[index] = Self.digit(high >> shift)
-        digits[index + 16] = Self.digit(low >> shift)
-      }
-      return 32
-    }
-  }
-
-  private static func digit(_ value: UInt64) -> UInt8 {
-    let nibble = UInt8(truncatingIfNeeded: value & 0xF)
-    return nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
-  }
+  mutating func next() -> RequestIdentifier { RequestIdentifier(high: nextWord(), low: nextWord()) }
 
   private mutating func nextWord() -> UInt64 {
     func rotated(_ word: UInt64, _ count: UInt64) -> UInt64 { word << count | word >> (64 - count) }

@@ -16,9 +16,11 @@ final class ProxyLoop {
   let accessLog: AccessLogWriter?
 
   /// The configuration that new requests begin with.
-  var snapshot: RuntimeSnapshot
+  @exclusivity(unchecked) var snapshot: RuntimeSnapshot { didSet { destinations.removeAll() } }
   /// Idle upstream connections by where they lead.
-  var pools: [UpstreamIdentity: UpstreamPool] = [:]
+  @exclusivity(unchecked) var pools: [UpstreamIdentity: UpstreamPool] = [:]
+  /// Where the services of the snapshot are.
+  let destinations = UpstreamDestinations()
   /// Open client connections.
   private var connections: [ObjectIdentifier: ClientHandler] = [:]
   /// No new requests are taken; connections close after the one they are at.
@@ -38,8 +40,8 @@ final class ProxyLoop {
   /// How many were made: connections of different settings are told apart by it.
   var overriddenCount = 0
 
-  private var clock = LoopClock()
-  private var identifiers = RequestIdentifiers()
+  @exclusivity(unchecked) private var clock = LoopClock()
+  @exclusivity(unchecked) private var identifiers = RequestIdentifiers()
 
   init(
     eventLoop: any EventLoop, index: Int, node: NodeInfo, configuration: ProxyConfiguration, snapshot: RuntimeSnapshot,
@@ -57,13 +59,26 @@ final class ProxyLoop {
     names = NameCache(eventLoop: eventLoop, lifetime: configuration.nameLifetime)
   }
 
-  func nextRequestID() -> String { identifiers.next() }
+  func nextRequestID() -> RequestIdentifier { identifiers.next() }
 
-  /// Milliseconds since the epoch.
-  func wallMilliseconds() -> Int64 { clock.wallMilliseconds() }
+  // MARK: Time
 
-  /// The `Date` field with its CRLF, made once a second.
-  func dateField() -> [UInt8] { clock.dateField() }
+  /// Reads the clock: at the beginning of each event, and where time may have passed within one.
+  func readClock() { clock.read() }
+
+  /// Monotonic time of the last reading.
+  var now: NIODeadline { clock.now }
+
+  /// Milliseconds since the epoch at the last reading.
+  var wallMilliseconds: Int64 { clock.wallMilliseconds }
+
+  /// The `Date` field with its CRLF.
+  var dateField: [UInt8] { clock.dateField }
+
+  /// The time as access logs have it.
+  var logDate: [UInt8] { clock.logDate }
+
+  // MARK: Upstreams
 
   func pool(for identity: UpstreamIdentity) -> UpstreamPool {
     if let pool = pools[identity] { return pool }
@@ -104,6 +119,7 @@ final class ProxyLoop {
     isDraining = true
     for connection in Array(connections.values) { connection.abort() }
     for pool in pools.values { pool.closeAll() }
+    destinations.removeAll()
     return accessLog?.close() ?? eventLoop.makeSucceededVoidFuture()
   }
 }
@@ -113,12 +129,16 @@ struct GatewayTexts {
   let serverField: [UInt8]
   /// What follows `Via: ` and earlier members on responses.
   let viaMember: String
-  /// The same on requests, whose protocol version varies: ` kong/…` or ` kong`.
-  let viaRequestName: String
+  /// The end of `Via` on requests after the protocol version, which varies, with CRLF: ` kong/…` or ` kong`.
+  let viaRequestEnd: [UInt8]
+  /// The `Via` field of a response that had none.
+  let viaField: [UInt8]
 
   init(node: NodeInfo, configuration: ProxyConfiguration) {
     serverField = Array("Server: \(node.serverToken)\r\n".utf8)
-    viaRequestName = configuration.viaCompliesWithRFC ? " kong" : " \(node.serverToken)"
-    viaMember = "1.1" + viaRequestName
+    let name = configuration.viaCompliesWithRFC ? " kong" : " \(node.serverToken)"
+    viaRequestEnd = Array("\(name)\r\n".utf8)
+    viaMember = "1.1" + name
+    viaField = Array("Via: \(viaMember)\r\n".utf8)
   }
 }

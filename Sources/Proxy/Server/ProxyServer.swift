@@ -121,6 +121,7 @@ public final class ProxyServer: Sendable {
       bootstrap
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.recvAllocator, value: ReadSizes.allocator)
+      .childChannelOption(.maxMessagesPerRead, value: ReadSizes.readsPerEvent)
       .childChannelOption(.writeBufferWaterMark, value: ReadSizes.waterMark)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {

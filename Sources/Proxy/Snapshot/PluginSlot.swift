@@ -11,6 +11,8 @@ struct PluginSlot: Sendable {
   /// Union of the phases of all candidates.
   private(set) var phases: PhaseSet
   private var levels: [Level]
+  /// The instance that runs whoever the consumer is; nil if that depends on the consumer.
+  private(set) var fixed: CompiledPlugin?
 
   private enum Level: Sendable {
     case everyone(CompiledPlugin)
@@ -41,6 +43,7 @@ struct PluginSlot: Sendable {
         levels.append(.everyone(first))
       }
     }
+    if case .everyone(let plugin) = levels.first { fixed = plugin }
   }
 
   /// Position of an instance among the twelve levels, 1 the most specific.

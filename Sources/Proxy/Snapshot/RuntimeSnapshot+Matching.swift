@@ -17,23 +17,27 @@ extension RuntimeSnapshot {
     if route.stripPath, let length = match.matchedLength { context.strippedPrefixLength = length }
     guard let service = route.service else { return route }
     context.service = service.info
-    context.upstream = service.target
+    var target = service.target
+    // The context brings memory for the path.
+    swap(&target.path, &context.upstream.path)
     context.normalizedPath.withUnsafeBytes { path in
       service.path.withUnsafeBytes { servicePath in
         UpstreamPath.build(
           servicePath: servicePath, requestPath: path, matchedLength: match.matchedLength,
-          stripPath: route.stripPath, into: &context.upstream.path)
+          stripPath: route.stripPath, into: &target.path)
       }
     }
+    context.upstream = target
     return route
   }
 
   private func match(_ context: RequestContext) -> RouteMatch? {
     let headers = context.requestHeaders
+    let serverName = context.tlsServerName
     let noBytes = UnsafeRawBufferPointer(start: nil, count: 0)
     func query(_ host: UnsafeRawBufferPointer, _ method: UnsafeRawBufferPointer) -> RouteMatch? {
       context.normalizedPath.withUnsafeBytes { path in
-        guard let serverName = context.tlsServerName else {
+        guard let serverName else {
           return routeTable.match(
             RouteQuery(method: method, host: host, port: context.localPort, path: path, isTLS: context.isTLS),
             headers: headers)
@@ -50,7 +54,7 @@ extension RuntimeSnapshot {
     }
     var method = context.method.name
     return method.withUTF8 { method in
-      guard let index = headers.firstIndex(of: "Host") else { return query(noBytes, UnsafeRawBufferPointer(method)) }
+      guard let index = headers.firstIndex(of: "host" as StaticString) else { return query(noBytes, UnsafeRawBufferPointer(method)) }
       return headers.withValue(at: index) { query($0, UnsafeRawBufferPointer(method)) }
     }
   }

@@ -25,10 +25,19 @@ final class NameCache {
     self.lifetime = lifetime
   }
 
+  /// How long the addresses of a name that was resolved may be used.
+  func expiry(of host: String) -> NIODeadline {
+    if case .known(_, let until) = entries[host] { return until }
+    // Only address literals and `localhost` are resolved without an entry.
+    return .distantFuture
+  }
+
   /// Calls `completion` on the event loop with address literals, at once if they are known.
   func resolve(_ host: String, _ completion: @escaping (Result<[String], LookupError>) -> Void) {
     if host == "localhost" { return completion(.success(["127.0.0.1"])) }
-    if host.utf8.allSatisfy({ $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }) || host.contains(":") {
+    if host.utf8.allSatisfy({ $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) })
+      || host.utf8.contains(UInt8(ascii: ":"))
+    {
       if let address = IPAddress(host) { return completion(.success([address.description])) }
     }
     switch entries[host] {

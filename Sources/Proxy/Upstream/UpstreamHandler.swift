@@ -23,19 +23,19 @@ final class UpstreamHandler: ChannelDuplexHandler {
   private let loop: ProxyLoop
   /// Strong: a pool lives as long as it has connections.
   private let pool: UpstreamPool
-  private var context: ChannelHandlerContext?
-  private var state = State.connecting
-  private var exchange: RequestPipeline?
-  private var parser = HTTP1ResponseParser()
-  private var decoder = HTTP1BodyDecoder(.none)
-  private var head: HTTP1ResponseParser.Head?
+  @exclusivity(unchecked) private var context: ChannelHandlerContext?
+  @exclusivity(unchecked) private var state = State.connecting
+  @exclusivity(unchecked) private var exchange: RequestPipeline?
+  @exclusivity(unchecked) private var parser = HTTP1ResponseParser()
+  @exclusivity(unchecked) private var decoder = HTTP1BodyDecoder(.none)
+  @exclusivity(unchecked) private var head: HTTP1ResponseParser.Head?
   /// Received bytes that are not used up yet.
-  private var inbound: ByteBuffer?
-  private var outbound = ByteBuffer()
-  private var readIsPending = false
-  private var timer = LazyTimer()
+  @exclusivity(unchecked) private var inbound: ByteBuffer?
+  @exclusivity(unchecked) private var outbound = ByteBuffer()
+  @exclusivity(unchecked) private var readIsPending = false
+  @exclusivity(unchecked) private var timer = LazyTimer()
   private var timeoutKind = UpstreamFailure.readTimedOut
-  private var isRequestComplete = false
+  @exclusivity(unchecked) private var isRequestComplete = false
   private var sendTimeout = TimeAmount.seconds(60)
   private var readTimeout = TimeAmount.seconds(60)
   private var expectsNoBody = false
@@ -50,11 +50,15 @@ final class UpstreamHandler: ChannelDuplexHandler {
     self.pool = pool
   }
 
-  var isWritable: Bool { context?.channel.isWritable ?? false }
+  /// As the channel said last.
+  @exclusivity(unchecked) private(set) var isWritable = true
 
   // MARK: Life
 
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    isWritable = context.channel.isWritable
+  }
 
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
@@ -94,6 +98,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    loop.readClock()
+    isWritable = false
     let wasIdle = state == .idle && exchange == nil
     let wasConnecting = state == .connecting
     let oldState = state
@@ -148,7 +154,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
   private func scheduleTimer() { timer.schedule(on: loop.eventLoop) { [weak self] in self?.timerFired() } }
 
   private func timerFired() {
-    switch timer.fired(now: .now()) {
+    loop.readClock()
+    switch timer.fired(now: loop.now) {
     case .cleared: return
     case .early: return scheduleTimer()
     case .due: break
@@ -196,19 +203,20 @@ final class UpstreamHandler: ChannelDuplexHandler {
 
   func flush() {
     context?.flush()
-    if exchange != nil, !isRequestComplete, let context, !context.channel.isWritable {
-      arm(.now() + sendTimeout, .sendTimedOut)
+    if exchange != nil, !isRequestComplete, !isWritable {
+      arm(loop.now + sendTimeout, .sendTimedOut)
     }
   }
 
   /// The whole request has been written.
   func requestIsComplete() {
     isRequestComplete = true
-    if state == .awaitingHead || state == .body { arm(.now() + readTimeout, .readTimedOut) }
+    if state == .awaitingHead || state == .body { arm(loop.now + readTimeout, .readTimedOut) }
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable {
+    isWritable = context.channel.isWritable
+    if isWritable {
       if let exchange {
         if !isRequestComplete { timer.clear() }
         exchange.upstreamBecameWritable()
@@ -232,12 +240,13 @@ final class UpstreamHandler: ChannelDuplexHandler {
   func resumeReading() {
     guard readIsPending else { return }
     readIsPending = false
-    if isRequestComplete, state == .body { arm(.now() + readTimeout, .readTimedOut) }
+    if isRequestComplete, state == .body { arm(loop.now + readTimeout, .readTimedOut) }
     context?.read()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let bytes = unwrapInboundIn(data)
+    loop.readClock()
     guard exchange != nil else {
       // An answer to no question: nothing on this connection can be trusted any more.
       if state == .idle { pool.remove(self) }
@@ -254,12 +263,12 @@ final class UpstreamHandler: ChannelDuplexHandler {
       inbound?.writeImmutableBuffer(bytes)
     }
     process()
-    if exchange != nil, isRequestComplete, !readIsPending { arm(.now() + readTimeout, .readTimedOut) }
+    if exchange != nil, isRequestComplete, !readIsPending { arm(loop.now + readTimeout, .readTimedOut) }
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
     exchange?.upstreamReadCompleted()
-    context.fireChannelReadComplete()
+    // Nobody comes after this handler.
   }
 
   private func process() {
@@ -292,14 +301,9 @@ final class UpstreamHandler: ChannelDuplexHandler {
       parser.reset()
       return true
     }
-    var headers = HeaderBlock()
+    var headers = exchange.takeSpareHeaders()
     bytes.withUnsafeReadableBytes { raw in
-      headers.reset(copying: UnsafeRawBufferPointer(rebasing: raw[0..<head.length]))
-      for field in parser.fields {
-        headers.appendEntry(
-          nameOffset: field.nameOffset, nameLength: field.nameLength, valueOffset: field.valueOffset,
-          valueLength: field.valueLength)
-      }
+      headers.reset(copying: UnsafeRawBufferPointer(rebasing: raw[0..<head.length]), fields: parser.fields)
     }
     bytes.moveReaderIndex(forwardBy: head.length)
     inbound = bytes
@@ -342,7 +346,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
       detach()
       state = .idle
       resumeReading()
-      arm(.now() + loop.configuration.upstreamKeepaliveIdleTimeout, .readTimedOut)
+      arm(loop.now + loop.configuration.upstreamKeepaliveIdleTimeout, .readTimedOut)
       pool.put(self)
     } else {
       close()

@@ -19,7 +19,9 @@ struct UpstreamIdentity: Hashable {
 final class UpstreamPool {
   private unowned let loop: ProxyLoop
   let identity: UpstreamIdentity
-  private var idle: [UpstreamHandler] = []
+  @exclusivity(unchecked) private var idle: [UpstreamHandler] = []
+  /// The loop knows the pool: connections are looked for here.
+  @exclusivity(unchecked) private(set) var isListed = true
 
   init(loop: ProxyLoop, identity: UpstreamIdentity) {
     self.loop = loop
@@ -28,16 +30,21 @@ final class UpstreamPool {
 
   var idleCount: Int { idle.count }
 
+  /// Makes the pool known to the loop again.
+  func list() {
+    loop.pools[identity] = self
+    isListed = true
+  }
+
   /// The connection used last, so that surplus ones grow old and close.
   func take() -> UpstreamHandler? { idle.popLast() }
 
   /// Keeps a connection for later.
   func put(_ connection: UpstreamHandler) {
     // A pool that was forgotten while this connection was at work comes back, unless another has taken its place.
-    if let current = loop.pools[identity] {
-      if current !== self { return connection.close() }
-    } else {
-      loop.pools[identity] = self
+    if !isListed {
+      guard loop.pools[identity] == nil else { return connection.close() }
+      list()
     }
     if idle.count >= loop.configuration.upstreamKeepalivePoolSize, !idle.isEmpty {
       idle.removeFirst().close()
@@ -48,7 +55,10 @@ final class UpstreamPool {
   /// Forgets a connection that has closed.
   func remove(_ connection: UpstreamHandler) {
     if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
-    if idle.isEmpty, loop.pools[identity] === self { loop.pools[identity] = nil }
+    if idle.isEmpty, isListed {
+      loop.pools[identity] = nil
+      isListed = false
+    }
   }
 
   func closeAll() {
@@ -70,11 +80,12 @@ final class UpstreamPool {
     let handler = UpstreamHandler(loop: loop, pool: self)
     let bound = NIOLoopBound(handler, eventLoop: loop.eventLoop)
     let serverName = identity.serverName
-    let deadline = NIODeadline.now() + timeout
+    let deadline = loop.now + timeout
     let bootstrap = ClientBootstrap(group: loop.eventLoop)
       .connectTimeout(timeout)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelOption(.recvAllocator, value: ReadSizes.allocator)
+      .channelOption(.maxMessagesPerRead, value: ReadSizes.readsPerEvent)
       .channelOption(.writeBufferWaterMark, value: ReadSizes.waterMark)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
@@ -111,5 +122,7 @@ enum ServerName {
 /// Sizes of reads and of buffered writes on proxied connections: measured, see docs/architecture.md.
 enum ReadSizes {
   static let allocator = AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 262_144)
+  /// What was read is sent on before more is read: it is still in the processor's cache, and memory stays small.
+  static let readsPerEvent: UInt = 1
   static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 65536, high: 262_144)
 }

@@ -1,6 +1,5 @@
 import Crypto
 import EntityModel
-import PluginKit
 
 /// Ways in which a client tells the provider who it is. Source: OpenID Connect Core 1.0 §9.
 enum ClientAuthentication: String, Sendable {
@@ -24,10 +23,7 @@ struct ProviderClient: Sendable {
   let redirectURI: String?
 
   /// The clients of a configuration, in their order.
-  static func all(_ config: JSONValue) throws(PluginCompileError) -> [ProviderClient] {
-    func failure(_ reason: String) -> PluginCompileError {
-      PluginCompileError(plugin: "openid-connect", reason: reason)
-    }
+  static func all(_ config: JSONValue) throws(OpenIDConnectProblem) -> [ProviderClient] {
     let secrets = config.strings("client_secret")
     let authentications = config.strings("client_auth")
     let algorithms = config.strings("client_alg")
@@ -41,10 +37,17 @@ struct ProviderClient: Sendable {
       var key: SigningKey?
       if let document = element(keys, index) {
         key = SigningKey(document, algorithm: algorithm?.family == .hmac ? nil : algorithm)
-        if key == nil { throw failure("client_jwk \(index + 1) is no private key that can sign by its algorithm") }
+        guard key != nil else {
+          throw OpenIDConnectProblem(
+            field: "client_jwk", sentence: "key \(index + 1) is no private key that can sign by its algorithm")
+        }
       }
-      if authentication == .privateKeyJWT, key == nil {
-        throw failure("client_auth private_key_jwt needs a client_jwk; keys are not made by the gateway")
+      for field in ["client_auth"] + authenticationFields
+      where field == "client_auth" ? authentication == .privateKeyJWT : config.text(field) == "private_key_jwt" {
+        guard key != nil else {
+          throw OpenIDConnectProblem(
+            field: field, sentence: "private_key_jwt needs a client_jwk; keys are not made by the gateway")
+        }
       }
       clients.append(
         ProviderClient(
@@ -55,6 +58,10 @@ struct ProviderClient: Sendable {
     }
     return clients
   }
+
+  private static let authenticationFields = [
+    "token_endpoint_auth_method", "introspection_endpoint_auth_method", "revocation_endpoint_auth_method",
+  ]
 
   /// The element at a client's place, or the first for clients beyond the list.
   static func element<Element>(_ list: [Element], _ index: Int) -> Element? {

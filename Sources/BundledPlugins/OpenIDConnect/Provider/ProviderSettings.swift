@@ -24,8 +24,7 @@ struct ProviderTransport: Sendable {
   let proxies: [String: OutboundProxy]
   let directHosts: [String]
 
-  /// - Throws: a sentence about a proxy address that cannot be used.
-  init(_ config: JSONValue) throws(PluginCompileError) {
+  init(_ config: JSONValue) throws(OpenIDConnectProblem) {
     timeoutMilliseconds = max(1, config["timeout"]?.double.flatMap { Int64(exactly: $0.rounded()) } ?? 10000)
     keepsConnections = config["keepalive"]?.bool ?? true
     verifies = config["ssl_verify"]?.bool ?? true
@@ -33,8 +32,8 @@ struct ProviderTransport: Sendable {
     for scheme in ["http", "https"] {
       guard let address = config.text("\(scheme)_proxy") else { continue }
       guard let proxy = Self.proxy(address, authorization: config.text("\(scheme)_proxy_authorization")) else {
-        throw PluginCompileError(
-          plugin: "openid-connect", reason: "\(scheme)_proxy '\(address)' is no http address with a host")
+        throw OpenIDConnectProblem(
+          field: "\(scheme)_proxy", sentence: "must be an http address with a host: proxies are reached by http")
       }
       proxies[scheme] = proxy
     }
@@ -82,7 +81,7 @@ struct ProviderSettings: Sendable {
 
   private static let wellKnown = "/.well-known/openid-configuration"
 
-  init(_ config: JSONValue) throws(PluginCompileError) {
+  init(_ config: JSONValue) throws(OpenIDConnectProblem) {
     issuer = config.text("issuer") ?? ""
     if config.flag("using_pseudo_issuer") {
       discoveryURL = nil
