@@ -330,6 +330,9 @@ import Testing
       try violations(["nodes": [exit], "resources": ["vault": ["a": "{vault://aws/secret}"]]])?["resources"]?["vault"]?
         .string?.hasPrefix("a: only references to the environment") == true)
     #expect(
+      try violations(["nodes": [exit], "resources": ["vault": ["a": "{vault://env/kong-pg-password}"]]]) != nil,
+      "settings of the gateway are secrets of the operator")
+    #expect(
       try nodes([["type": "call", "url": "https://a/", "ssl_server_name": "b"]])?.array?.first?["ssl_server_name"]?
         .string?.hasPrefix("another server name") == true)
   }

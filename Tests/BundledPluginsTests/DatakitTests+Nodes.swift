@@ -282,7 +282,7 @@ extension DatakitTests {
   @Test("secrets of the environment are values of the vault")
   func vault() async throws {
     let outcome = try await Bed.run([
-      "resources": ["vault": ["home": "{vault://env/path}", "none": "{vault://env/sluice-test-no-such-variable}"]],
+      "resources": ["vault": ["home": "{vault://env/path}", "none": "{vault://env/no-such-variable-of-this-test}"]],
       "nodes": [
         jq("J", "{known: (.p | length > 0), none: .n}", ["inputs": ["p": "vault.home", "n": "vault.none"]]), exit("J"),
       ],

@@ -134,4 +134,20 @@ struct FunctionPluginTests {
     #expect(LuaBundledPlugins.descriptions.map(\.priority) == [1_000_000, -1000])
     #expect(LuaBundledPlugins.descriptions.allSatisfy { !$0.allowsCondition })
   }
+
+  @Test(
+    "functions for phases that do not run are refused, not taken and ignored",
+    arguments: ["certificate", "ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"])
+  func absentPhases(phase: String) throws {
+    let validator = EntityValidator(catalogue: PluginCatalogue(LuaBundledPlugins.descriptions), now: { 1_000_000 })
+    for name in ["pre-function", "post-function"] {
+      do {
+        _ = try validator.validateInsert(
+          ["name": .string(name), "config": [phase: ["return 1"], "access": ["return 2"]]], of: .plugins)
+        Issue.record("functions for \(phase) are taken")
+      } catch {
+        #expect("\(error)".contains("are not supported"))
+      }
+    }
+  }
 }

@@ -13,7 +13,10 @@ enum DatakitVault {
     guard pieces.count <= 2, let first = pieces.first, !first.isEmpty, pieces.last?.isEmpty == false,
       path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
     else { return nil }
-    return (first.uppercased().replacing("-", with: "_"), pieces.count == 2 ? String(pieces[1]) : nil)
+    let variable = first.uppercased().replacing("-", with: "_")
+    // The gateway's own settings are secrets of the operator.
+    guard !variable.hasPrefix("KONG_"), !variable.hasPrefix("SLUICE_") else { return nil }
+    return (variable, pieces.count == 2 ? String(pieces[1]) : nil)
   }
 
   /// What is wrong with the references by name.
@@ -26,7 +29,8 @@ enum DatakitVault {
 
   private static func violation(ofReference text: String) -> String? {
     parts(of: text) == nil
-      ? "only references to the environment, {vault://env/NAME} or {vault://env/NAME/MEMBER}, are available" : nil
+      ? "only references to the environment, {vault://env/NAME} or {vault://env/NAME/MEMBER}, are available, and not to "
+        + "the gateway's own settings" : nil
   }
 
   /// The secret; nil if it is not there.

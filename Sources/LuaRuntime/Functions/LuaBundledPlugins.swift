@@ -20,13 +20,14 @@ public enum LuaBundledPlugins {
       schema: schema(name), allowsCondition: false)
   }
 
-  static let phases: [Phase] = [.certificate, .rewrite, .access, .headerFilter, .bodyFilter, .log]
+  static let phases: [Phase] = [.rewrite, .access, .headerFilter, .bodyFilter, .log]
   private static let webSocketPhases = ["ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"]
 
   private static func schema(_ name: String) -> PluginSchema {
     let fields =
-      phases.map { RecordSchema.NamedField($0.name, functions) }
-      + webSocketPhases.map { RecordSchema.NamedField($0, noFunctions) }
+      [RecordSchema.NamedField(Phase.certificate.name, noHandshakeFunctions)]
+      + phases.map { RecordSchema.NamedField($0.name, functions) }
+      + webSocketPhases.map { RecordSchema.NamedField($0, noFrameFunctions) }
     return PluginSchema(
       name: name,
       fields: [
@@ -48,12 +49,18 @@ public enum LuaBundledPlugins {
     ).asRequired().defaulting(to: .array([])).described("Lua texts that run in this phase, in order.")
   }
 
+  /// Kong compatibility: nothing runs during the TLS handshake, so that functions for it are refused.
+  private static var noHandshakeFunctions: FieldSchema {
+    noFunctions("functions for the certificate phase are not supported; no plugin runs during the TLS handshake")
+  }
+
   /// Kong compatibility: frames of WebSocket connections pass unread, so that functions for them are refused.
-  private static var noFunctions: FieldSchema {
+  private static var noFrameFunctions: FieldSchema {
+    noFunctions("functions for WebSocket phases are not supported; WebSocket connections pass without plugins")
+  }
+
+  private static func noFunctions(_ reason: String) -> FieldSchema {
     .array(of: .string).asRequired().defaulting(to: .array([])).checked(
-      by: .custom("unavailable") { value in
-        guard value.array?.isEmpty == false else { return nil }
-        return "functions for WebSocket phases are not supported; WebSocket connections pass without plugins"
-      })
+      by: .custom("unavailable") { value in value.array?.isEmpty == false ? reason : nil })
   }
 }
