@@ -41,6 +41,7 @@ final class LuaDatagramSocket: ChannelInboundHandler {
 
   func send(_ bytes: ByteBuffer, _ completion: @escaping (String?) -> Void) {
     guard let channel, let remote = channel.remoteAddress else { return completion("closed") }
+    // Sound: called on the channel's event loop, which is the one that asks.
     nonisolated(unsafe) let completion = completion
     channel.writeAndFlush(AddressedEnvelope(remoteAddress: remote, data: bytes)).whenComplete { result in
       switch result {
@@ -57,6 +58,7 @@ final class LuaDatagramSocket: ChannelInboundHandler {
       return completion(nil, failure)
     }
     waiting = completion
+    // Sound: called on the channel's event loop, which is the one that asks.
     nonisolated(unsafe) let socket = self
     deadline = eventLoop.scheduleTask(in: timeout) { socket.finish(nil, "timeout") }
   }

@@ -71,6 +71,7 @@ final class LuaSocket: ChannelInboundHandler {
       let name = serverName.flatMap { (try? SocketAddress(ipAddress: $0, port: 0)) == nil ? $0 : nil }
       let handler = try NIOSSLClientHandler(context: context, serverHostname: name)
       handshake = completion
+      // Sound: called on the channel's event loop, which is the one that asks.
       nonisolated(unsafe) let socket = self
       deadline = eventLoop.scheduleTask(in: timeout) { socket.endHandshake("timeout") }
       try channel.pipeline.syncOperations.addHandler(handler, position: .first)
@@ -102,6 +103,7 @@ final class LuaSocket: ChannelInboundHandler {
       completion = nil
       waiting?(failure)
     }
+    // Sound: called on the channel's event loop, which is the one that asks.
     nonisolated(unsafe) let end = finish
     let deadline = eventLoop.scheduleTask(in: timeout) { end("timeout") }
     channel.writeAndFlush(bytes).whenComplete { result in
@@ -117,6 +119,7 @@ final class LuaSocket: ChannelInboundHandler {
   func receive(_ amount: Amount, timeout: TimeAmount, _ completion: @escaping (ByteBuffer, String?) -> Void) {
     waiting = (amount, completion)
     if settle() { return }
+    // Sound: called on the channel's event loop, which is the one that asks.
     nonisolated(unsafe) let socket = self
     deadline = eventLoop.scheduleTask(in: timeout) { socket.end("timeout") }
     channel?.read()

@@ -165,6 +165,7 @@ extension LuaHost {
       // Whoever waits for it looks again.
       for (_, signal) in signals.filter({ state.joins.contains($0.key) }) {
         signal.deadline.cancel()
+        // Sound: the wait ends on the event loop that began it.
         nonisolated(unsafe) let completion = signal.completion
         eventLoop?.execute { completion { $0.returns(true) } }
       }
