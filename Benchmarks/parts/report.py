@@ -51,7 +51,8 @@ def scenario_text(scenario):
         values = ratios(scenario, ours, theirs, together)
         if values:
             user = ratios(scenario, ours, theirs, lambda r: r["user_us"])
-            lines.append(f"- CPU per request, {ours} to {theirs}: {spread(values, 2)}"
+            unit = "byte" if scenario.get("whole") else "request"
+            lines.append(f"- CPU per {unit}, {ours} to {theirs}: {spread(values, 2)}"
                          + (f", target {target}" if target else "") + (f"; user part alone {spread(user, 2)}" if user else ""))
     for ours, theirs, _ in scenario["ratios"]:
         both = [rows.get(name, {}).get("latency") for name in (ours, theirs)]

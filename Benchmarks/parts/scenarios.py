@@ -81,12 +81,16 @@ def route_targets(folder, count):
 
 
 class Scenario:
-    """`start(bench)` starts the peers; `load` are arguments of the load generator, `loads` those of single peers."""
+    """`start(bench)` starts the peers; `load` are arguments of the load generator, `loads` those of single peers.
 
-    def __init__(self, name, title, start, load=(), ratios=(), rate=False, connections=32, seconds=None, tls=False,
+    `whole` is a number of requests that takes the place of the seconds, where one takes so long that those cut off at the
+    end would count.
+    """
+
+    def __init__(self, name, title, start, load=(), ratios=(), rate=False, connections=32, whole=None, tls=False,
                  allocations=False, loads=None, resident=False):
         self.name, self.title, self.start, self.load, self.ratios = name, title, start, list(load), list(ratios)
-        self.rate, self.connections, self.seconds, self.tls = rate, connections, seconds, tls
+        self.rate, self.connections, self.whole, self.tls = rate, connections, whole, tls
         self.allocations, self.loads, self.resident = allocations, loads or {}, resident
 
 
@@ -154,7 +158,8 @@ def all_scenarios(folder):
                  allocations=True, resident=True),
         Scenario("body-100k", "response of 100 kB", five, ["--path", "/100k"], OTHERS),
         Scenario("body-10m", "response of 10 MB", five, ["--path", "/10m"],
-                 [("Sluice", "nginx", 1.0), ("Sluice", "HAProxy", None), ("Sluice", "Envoy", None)], connections=8),
+                 [("Sluice", "nginx", 1.0), ("Sluice", "HAProxy", None), ("Sluice", "Envoy", None)], connections=4,
+                 whole=80),
         Scenario("post-10k", "POST of 10 kB", five, ["--method", "POST", "--body", "10000"], OTHERS),
         Scenario("tls", "TLS, keep-alive", lambda b: five(b, True), ["--tls"], OTHERS, tls=True),
         Scenario("tls-new", "TLS, a new connection for each request", lambda b: five(b, True), ["--tls", "--close"], OTHERS,
