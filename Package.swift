@@ -80,7 +80,7 @@ let package = Package(
     .target(
       name: "Storage",
       dependencies: [
-        "EntityModel",
+        "EntityModel", "Zlib",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),

@@ -42,7 +42,11 @@ public struct GatewayProcess: Sendable {
     let applier = parts.applier(proxy)
     let node = GatewayNode(parts: parts, proxy: proxy, backing: .database(store))
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { await follow(store, parts) { snapshot in try await applier.apply(snapshot) } }
+      group.addTask {
+        await follow(store, parts) { snapshot, isFirst in
+          try await applier.apply(snapshot, isReadWhole: isFirst)
+        }
+      }
       group.addTask { await removeExpired(from: store, parts) }
       parts.serve(store, node, in: &group)
       try await untilSignal(&group)
@@ -77,11 +81,12 @@ public struct GatewayProcess: Sendable {
       group.addTask { await removeExpired(from: store, parts) }
       group.addTask {
         let encoder = Mutex(HybridEncoder())
-        await follow(store, parts) { snapshot in
+        await follow(store, parts) { snapshot, isFirst in
           let payload = encoder.withLock { $0.encode(snapshot) }
           server.publish(
             ControlPlanePayload(configTable: payload.configTable, hash: payload.hash, hashes: payload.hashes))
           node.published(hash: payload.hash)
+          if isFirst { FreedMemory.giveBack() }
         }
       }
       parts.serve(store, node, in: &group)
@@ -97,10 +102,10 @@ public struct GatewayProcess: Sendable {
     let receiver = Mutex(HybridReceiver(rules: parts.rules))
     let client = try parts.makeDataPlaneClient { received in
       do {
-        let snapshot = try receiver.withLock {
-          try $0.load(configTable: received.configTable, hash: received.hash)
+        let (snapshot, isReadWhole) = try receiver.withLock { receiver in
+          (try receiver.load(configTable: received.configTable, hash: received.hash), receiver.hasReadWhole)
         }
-        try await applier.apply(snapshot)
+        try await applier.apply(snapshot, isReadWhole: isReadWhole)
         _ = store.replace(with: snapshot)
         return .success(())
       } catch {
@@ -122,18 +127,18 @@ public struct GatewayProcess: Sendable {
 
   /// Hands the store's configuration on, now and after each change; changes that come together are taken together.
   private func follow(
-    _ store: EntityStore, _ parts: GatewayParts, _ take: @Sendable (ConfigSnapshot) async throws -> Void
+    _ store: EntityStore, _ parts: GatewayParts, _ take: @Sendable (_ snapshot: ConfigSnapshot, _ isFirst: Bool) async throws -> Void
   ) async {
     let changes = store.changes.stream()
-    func takeNow() async {
+    func takeNow(isFirst: Bool) async {
       do {
-        try await take(try await store.snapshot())
+        try await take(try await store.snapshot(), isFirst)
       } catch {
         parts.logger.error("the stored configuration is not in effect, the one before still runs: \(error)")
       }
     }
-    await takeNow()
-    for await _ in changes { await takeNow() }
+    await takeNow(isFirst: true)
+    for await _ in changes { await takeNow(isFirst: false) }
   }
 
   /// Takes what has outlived its `ttl` out of the store, and so out of every data plane, about once a second.

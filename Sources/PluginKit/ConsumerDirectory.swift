@@ -52,7 +52,14 @@ public final class ConsumerDirectory: Sendable {
     self.byUsername = byUsername
     self.byCustomID = byCustomID
     self.keys = keys
-    self.accessGroups = names.mapValues { AccessGroups($0) }
+    // Consumers of the same groups share them.
+    var lists: [[String]: AccessGroups] = [:]
+    self.accessGroups = names.mapValues { names in
+      if let known = lists[names] { return known }
+      let made = AccessGroups(names)
+      lists[names] = made
+      return made
+    }
     self.groups = groups.mapValues { members in
       members.sorted { ($0["name"]?.string ?? "") < ($1["name"]?.string ?? "") }
     }

@@ -92,6 +92,37 @@ struct IncrementalSnapshotTests {
     try await check()
   }
 
+  @Test("one changed entity is validated alone, in a kind whose entities expire as well, and whole tables only at first")
+  func readsChangesAlone() async throws {
+    let fixture = try SQLiteFixture()
+    let store = fixture.store
+    var encoder = HybridEncoder()
+    var receiver = HybridReceiver(rules: testRules)
+    func isReadWhole() async throws -> Bool {
+      let payload = encoder.encode(try await store.snapshot())
+      let snapshot = try receiver.load(configTable: payload.configTable, hash: payload.hash)
+      let whole = try DeclarativeLoader(rules: testRules).load(configTable: payload.configTable, hash: payload.hash)
+      #expect(snapshot.entities == whole.entities)
+      return receiver.hasReadWhole
+    }
+    let service = try await store.insert(["name": "a", "host": "h"], into: .services)
+    let consumer = try await store.insert(["username": "bob"], into: .consumers)
+    #expect(try await isReadWhole())
+    let route = try await store.insert(["name": "r", "paths": ["/"], "service": service.reference], into: .routes)
+    #expect(try await !isReadWhole())
+    let plugin = try await store.insert(["name": "key-auth", "route": route.reference], into: .plugins)
+    #expect(try await !isReadWhole())
+    let keys = EntityDefinition.keyAuthCredentials
+    let key = try await store.insert(["consumer": consumer.reference, "key": "k", "ttl": 1000], into: keys)
+    #expect(try await !isReadWhole())
+    _ = try await store.insert(["consumer": consumer.reference, "key": "l"], into: keys)
+    #expect(try await !isReadWhole())
+    try await store.delete(.id(key.id), from: keys)
+    #expect(try await !isReadWhole())
+    try await store.delete(.id(plugin.id), from: .plugins)
+    #expect(try await !isReadWhole())
+  }
+
   @Test("a received change that is not good is refused as in a whole configuration, and the next good one is taken")
   func badChanges() throws {
     let service = "11111111-1111-4111-8111-111111111111"

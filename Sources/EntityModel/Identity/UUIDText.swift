@@ -16,14 +16,24 @@ public enum UUIDText {
   public static func isUUID(_ text: some StringProtocol) -> Bool {
     let utf8 = text.utf8
     guard utf8.count == 36 else { return false }
-    for (index, byte) in utf8.enumerated() {
+    return utf8.withContiguousStorageIfAvailable(isUUID) ?? Array(utf8).withUnsafeBufferPointer(isUUID)
+  }
+
+  private static func isUUID(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    for index in 0..<bytes.count {
       if index == 8 || index == 13 || index == 18 || index == 23 {
-        if byte != UInt8(ascii: "-") { return false }
-      } else if hexDigitValue(byte) == nil {
+        if bytes[index] != UInt8(ascii: "-") { return false }
+      } else if hexDigitValue(bytes[index]) == nil {
         return false
       }
     }
     return true
+  }
+
+  /// The text in lower case; a text that is so already keeps its storage, as ids of entities do in all that refer to
+  /// them.
+  public static func lowercased(_ text: String) -> String {
+    text.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || $0 >= 0x80 } ? text.lowercased() : text
   }
 
   /// The sixteen bytes of a UUID, nil for any other text.

@@ -135,7 +135,15 @@ public struct RecordSchema: Sendable {
     self.shorthandFields = shorthandFields
   }
 
-  public subscript(name: String) -> FieldSchema? { fields.first { $0.name == name }?.schema }
+  public subscript(name: String) -> FieldSchema? {
+    for index in fields.indices where fields[index].name == name { return fields[index].schema }
+    return nil
+  }
+
+  func hasField(_ name: String) -> Bool {
+    for index in fields.indices where fields[index].name == name { return true }
+    return false
+  }
 }
 
 /// A check over several fields of a record; names are dotted paths from the root of the schema.

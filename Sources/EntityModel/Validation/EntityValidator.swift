@@ -129,12 +129,10 @@ public struct EntityValidator: Sendable {
       ])
     }
     var schema = definition.schema
-    for (index, field) in schema.fields.enumerated() {
-      guard let own = plugin.schema[field.name] else { continue }
+    for index in schema.fields.indices {
+      guard var own = plugin.schema[schema.fields[index].name] else { continue }
+      if own.onDelete == nil { own.onDelete = schema.fields[index].schema.onDelete }
       schema.fields[index].schema = own
-      if schema.fields[index].schema.onDelete == nil {
-        schema.fields[index].schema.onDelete = field.schema.onDelete
-      }
     }
     schema.entityChecks += plugin.schema.entityChecks
     return schema
@@ -153,7 +151,10 @@ public struct EntityValidator: Sendable {
       case .updatedAtMilliseconds: entity[field.name] = milliseconds
       }
     }
-    if let id = entity["id"]?.string, UUIDText.isUUID(id) { entity["id"] = .string(id.lowercased()) }
+    if let id = entity["id"]?.string, UUIDText.isUUID(id) {
+      let lowercased = UUIDText.lowercased(id)
+      if lowercased != id { entity["id"] = .string(lowercased) }
+    }
   }
 
   private func fillUpdateTimes(of entity: inout EntityFields, by schema: RecordSchema) {

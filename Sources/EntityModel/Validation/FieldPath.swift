@@ -2,7 +2,10 @@
 struct FieldPath {
   let names: [String]
 
-  init(_ text: String) { names = text.split(separator: ".").map(String.init) }
+  init(_ text: String) {
+    names =
+      text.utf8.contains(UInt8(ascii: ".")) || text.isEmpty ? text.split(separator: ".").map(String.init) : [text]
+  }
 
   /// The value at the path: nil if it or a record above it is absent, null if a record above it is null.
   func value(in members: [String: JSONValue]) -> JSONValue? {

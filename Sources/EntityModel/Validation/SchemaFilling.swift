@@ -145,7 +145,10 @@ struct SchemaFilling {
         let others = members.filter { $0.key != "id" }
         return others.isEmpty && members["id"] != nil ? .null : .object(others)
       }
-      return ["id": id.string.map { .string(UUIDText.isUUID($0) ? $0.lowercased() : $0) } ?? id]
+      guard let text = id.string, UUIDText.isUUID(text) else { return members.count == 1 ? value : ["id": id] }
+      let lowercased = UUIDText.lowercased(text)
+      // As it is, so that all references to an entity may share one object.
+      return members.count == 1 && lowercased == text ? value : ["id": .string(lowercased)]
     default: return value
     }
   }

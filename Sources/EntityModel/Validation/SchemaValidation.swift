@@ -19,7 +19,7 @@ struct SchemaValidation {
         violations.fields[field.name] = "required field missing"
       }
     }
-    for name in members.keys where schema[name] == nil { violations.fields[name] = "unknown field" }
+    for name in members.keys where !schema.hasField(name) { violations.fields[name] = "unknown field" }
     if checksEntities {
       for check in schema.entityChecks { run(check, over: members, by: schema, into: &violations) }
     }
@@ -48,6 +48,7 @@ struct SchemaValidation {
       let hasMinimum = checks.contains { if case .lengthAtLeast = $0 { true } else { false } }
       if !hasMinimum { checks.append(.lengthAtLeast(1)) }
     }
+    if checks.count < 2 { return checks }
     return checks.enumerated().sorted { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }.map(\.element)
   }
 
@@ -83,6 +84,7 @@ struct SchemaValidation {
   }
 
   private func elementViolations(of elements: [JSONValue], by schema: FieldSchema) -> JSONValue? {
+    if elements.isEmpty { return nil }
     let element = schema.asRequired()
     var violations: [JSONValue] = []
     for (index, value) in elements.enumerated() {

@@ -34,8 +34,9 @@ actor ConfigurationApplier {
 
   /// Runs the configuration, or leaves the present one in place.
   ///
+  /// - Parameter isReadWhole: whether all of it was read and validated just now, and not only what changed.
   /// - Throws: `GatewayError` naming every entity that cannot run.
-  func apply(_ snapshot: ConfigSnapshot) async throws(GatewayError) {
+  func apply(_ snapshot: ConfigSnapshot, isReadWhole: Bool = false) async throws(GatewayError) {
     let clock = ContinuousClock()
     let start = clock.now
     do {
@@ -49,6 +50,7 @@ actor ConfigurationApplier {
       throw GatewayError("\(error)")
     }
     runningHash = snapshot.hash
+    if isReadWhole { FreedMemory.giveBack() }
     logger.info("configuration \(snapshot.hash) runs, made ready in \(clock.now - start)")
   }
 }

@@ -54,6 +54,7 @@ actor DeclarativeConfiguration {
     } catch {
       throw .cannotRun(error)
     }
+    defer { FreedMemory.giveBack() }
     return store.replace(with: snapshot, text: text)
   }
 }

@@ -55,9 +55,13 @@ struct DeclarativeAssembly {
     for entity in entities {
       if let row = entity.row { output[entity.kind.name, default: []].append(row) }
     }
-    return output.mapValues { rows in
-      rows.sorted { ($0["id"]?.string ?? "") < ($1["id"]?.string ?? "") }
-    }
+    return output.mapValues(Self.inOrder)
+  }
+
+  /// The entities in the order of their ids.
+  private static func inOrder(_ rows: [EntityFields]) -> [EntityFields] {
+    let ids = rows.map { $0["id"]?.string ?? "" }
+    return ids.indices.sorted { ids[$0] < ids[$1] }.map { rows[$0] }
   }
 
   // MARK: Taking the tree apart
@@ -173,10 +177,11 @@ struct DeclarativeAssembly {
     if origin == .controlPlane { input = droppingUnknownNulls(input, of: kind) }
     let given = input["id"]?.string
     let id =
-      given.map { UUIDText.isUUID($0) ? $0.lowercased() : $0 } ?? DeterministicID.id(of: input, in: kind)
+      given.map { UUIDText.isUUID($0) ? UUIDText.lowercased($0) : $0 } ?? DeterministicID.id(of: input, in: kind)
       ?? UUIDText.random()
-    if input["id"] == nil || input["id"] == .null || given != nil { input["id"] = .string(id) }
+    if given != id, input["id"] == nil || input["id"] == .null || given != nil { input["id"] = .string(id) }
     entities[index].id = id
+    entities[index].reference = ["id": .string(id)]
     entities[index].input = input
     do {
       var row = try intake.inserting(input, of: kind)
@@ -186,6 +191,9 @@ struct DeclarativeAssembly {
       // What has outlived its `ttl` is as good as not there.
       if intake.isOver(row, of: kind), entities[index].brokenReferences.isEmpty { return }
       entities[index].row = row
+      // Given back at once, so that the memory of what stays has no holes.
+      entities[index].input = [:]
+      input = [:]
     } catch {
       entities[index].violations.fields.merge(error.fields) { own, _ in own }
       entities[index].violations.entity += error.entity
@@ -200,7 +208,7 @@ struct DeclarativeAssembly {
     if let own = input[parent.field], !own.isNull {
       entities[index].violations.fields[parent.field] = "value must be null"
     }
-    if let id = entities[parent.index].id { input[parent.field] = ["id": .string(id)] }
+    if let reference = entities[parent.index].reference { input[parent.field] = reference }
   }
 
   private mutating func resolveReferences(of index: Int, _ input: inout EntityFields) {
@@ -216,9 +224,9 @@ struct DeclarativeAssembly {
       default: text = nil
       }
       guard let text else { continue }
-      let target = indexesByID[foreign.reference]?[text.lowercased()] ?? indexesByKey[foreign.reference]?[text]
-      if let target, let id = entities[target].id {
-        input[foreign.name] = ["id": .string(id)]
+      let target = indexesByID[foreign.reference]?[UUIDText.lowercased(text)] ?? indexesByKey[foreign.reference]?[text]
+      if let target, let reference = entities[target].reference {
+        input[foreign.name] = reference
       } else {
         entities[index].brokenReferences[foreign.name] =
           "invalid reference '\(foreign.name): \(text)' (no such entry in '\(foreign.reference)')"
@@ -270,8 +278,11 @@ struct DeclarativeAssembly {
         refuse(kind.compositeUnique.joined(separator: ", "), parts.joined(separator: ", "))
       }
     }
-    if collides("id:\(id)") { refuse("primary key", id) }
-    if indexesByID[kind.name]?[id] == nil { indexesByID[kind.name, default: [:]][id] = index }
+    if indexesByID[kind.name]?[id] != nil {
+      refuse("primary key", id)
+    } else {
+      indexesByID[kind.name, default: [:]][id] = index
+    }
     if let field = kind.endpointKey, let key = input[field]?.string, indexesByKey[kind.name]?[key] == nil {
       indexesByKey[kind.name, default: [:]][key] = index
     }
@@ -317,8 +328,8 @@ struct DeclarativeAssembly {
   ) -> EntityFields {
     var schema = kind.schema
     if let key = kind.subschemaKey, let name = input[key]?.string, let plugin = catalogue[name] {
-      for (index, field) in schema.fields.enumerated() {
-        if let own = plugin.schema[field.name] { schema.fields[index].schema = own }
+      for index in schema.fields.indices {
+        if let own = plugin.schema[schema.fields[index].name] { schema.fields[index].schema = own }
       }
     }
     return Self.droppingUnknownNulls(input, by: schema)

@@ -20,6 +20,8 @@ struct DeclaredEntity {
   /// Complete; nil until it was found good.
   var row: EntityFields?
   var id: String?
+  /// `{"id": …}`, shared by all that refer to it.
+  var reference: JSONValue?
   var violations = SchemaViolations()
   /// References to nothing, by field; told apart because Kong tells them by name instead of position.
   var brokenReferences: [String: String] = [:]

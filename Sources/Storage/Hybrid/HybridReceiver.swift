@@ -18,6 +18,8 @@ public struct HybridReceiver: Sendable {
   private static let mostChanges = 32
   private let loader: DeclarativeLoader
   private var known: Known?
+  /// Whether the last table was loaded whole.
+  public private(set) var hasReadWhole = false
 
   public init(rules: StoreRules) { loader = DeclarativeLoader(rules: rules) }
 
@@ -26,10 +28,12 @@ public struct HybridReceiver: Sendable {
     guard case .object(let table) = configTable else { throw DeclarativeError(unreadable: "expected an object") }
     if let known, let next = Self.following(known, table, loader.definitions) {
       self.known = next
+      hasReadWhole = false
       return ConfigSnapshot(entities: next.entities, hash: hash, number: 0)
     }
     let snapshot = try loader.load(configTable: configTable, hash: hash)
     known = Self.remember(table, snapshot)
+    hasReadWhole = true
     return snapshot
   }
 
@@ -89,13 +93,11 @@ public struct HybridReceiver: Sendable {
       guard let list = (value ?? .array([])).array else { return false }
       let before = known.objects[kind.name] ?? []
       guard definitions.rules.allows(kind) || list.isEmpty else { return false }
-      if known.table[kind.name]?.array == list, kind.subschemaKey == nil || changedDefinitions.isEmpty {
+      if (known.table[kind.name]?.array ?? []) == list, kind.subschemaKey == nil || changedDefinitions.isEmpty {
         entities[kind.name] = known.entities[kind.name]
         objects[kind.name] = before
         return true
       }
-      // What has outlived its `ttl` is left out when the whole is loaded.
-      guard !kind.expires else { return false }
       let rows = list.compactMap(\.object)
       guard rows.count == list.count else { return false }
       let valid = known.entities[kind.name] ?? []
@@ -169,6 +171,9 @@ public struct HybridReceiver: Sendable {
       let intake = currentIntake(for: kind)
       input = DeclarativeAssembly.droppingUnknownNulls(input, of: kind, catalogue: intake.validator.catalogue)
       guard var row = try? intake.inserting(input, of: kind) else { return nil }
+      // What has outlived its `ttl` is left out when the whole is loaded. What did so since it came is as it was: who
+      // uses it looks at the time, and the control plane takes it away.
+      if intake.isOver(row, of: kind) { return nil }
       if let updated = input["updated_at"], updated.double != nil { row["updated_at"] = updated }
       for field in kind.transientFields { row[field] = nil }
       return row

@@ -8,7 +8,7 @@ public final class MemoryStore: EntityRepository {
   private struct Content: Sendable {
     var reader: SnapshotReader
     var catalogue: PluginCatalogue
-    var text: String?
+    var text: StoredText?
   }
 
   public let changes = ChangeFeed()
@@ -37,6 +37,7 @@ public final class MemoryStore: EntityRepository {
       custom: rules.isStreamingEnabled ? snapshot[EntityDefinition.customPlugins.name] : [],
       cloned: snapshot[EntityDefinition.clonedPlugins.name])
     let reader = SnapshotReader(snapshot)
+    let text = text.map { StoredText($0) }
     let numbered = content.withLock { content in
       let number = content.reader.snapshot.number + 1
       content = Content(reader: reader.numbered(number), catalogue: catalogue, text: text)
@@ -49,7 +50,7 @@ public final class MemoryStore: EntityRepository {
   /// What `GET /config` answers: the text that was loaded, or the configuration written as one; nil when there is none.
   public var configurationText: String? {
     let (text, snapshot) = content.withLock { ($0.text, $0.reader.snapshot) }
-    if let text { return text }
+    if let text { return text.text }
     return snapshot.hash == ConfigSnapshot.emptyHash ? nil : DeclarativeExport.text(of: snapshot)
   }
 
