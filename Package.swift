@@ -59,7 +59,7 @@ let package = Package(
     .target(
       name: "PluginKit",
       dependencies: [
-        "EntityModel", "Expressions",
+        "EntityModel", "Expressions", "CLuaBridge",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ],
