@@ -191,14 +191,15 @@ extension LuaPreludeText {
     end
     providers["kong.jwe"] = absent("not available here: encrypted tokens are not supported", "decrypt decode encrypt")
 
+    -- Texts of the certificates of an object of resty.openssl.
+    local function certificates_of(value)
+      if type(value) ~= "table" then return nil end
+      local certificates = value.__certificates
+      if type(certificates) == "function" then certificates = certificates(value) end
+      if type(certificates) == "table" then return certificates end
+    end
     -- What the upstream of one request is reached with beyond its service.
     providers["kong.service"] = function()
-      local function certificates_of(value)
-        if type(value) ~= "table" then return nil end
-        local certificates = value.__certificates
-        if type(certificates) == "function" then certificates = certificates(value) end
-        if type(certificates) == "table" then return certificates end
-      end
       return {
         set_tls_cert_key = function(chain, key)
           local certificates = certificates_of(chain)
@@ -218,6 +219,18 @@ extension LuaPreludeText {
           request_table("retry").callback = callback
           internal["service.retry_callback"]()
           return true
+        end,
+      }
+    end
+    providers["kong.client.tls"] = function()
+      return {
+        request_client_certificate = function(authorities)
+          if authorities == nil then return internal["client.ask_certificate"]() end
+          local certificates = certificates_of(authorities)
+          if not certificates then
+            raise("ca_certs must be a resty.openssl.x509.chain or resty.openssl.x509.store object")
+          end
+          return internal["client.ask_certificate"](certificates)
         end,
       }
     end
