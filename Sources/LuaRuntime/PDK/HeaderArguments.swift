@@ -95,9 +95,11 @@ enum HeaderArguments {
     }
   }
 
-  /// Checks a `max_headers` or `max_args` argument; 100 without one.
-  static func limit(_ call: LuaCall, _ index: Int, _ name: String) throws(LuaFault) -> Int {
-    if call.isNil(index) { return 100 }
+  /// Checks a `max_headers` or `max_args` argument; what the settings say without one.
+  static func limit(
+    _ call: LuaCall, _ index: Int, _ name: String, _ usual: KeyPath<LuaListLimits, Int>
+  ) throws(LuaFault) -> Int {
+    if call.isNil(index) { return call.host.settings.listLimits[keyPath: usual] }
     guard let number = call.number(index) else { throw LuaFault("\(name) must be a number") }
     if number < 1 { throw LuaFault("\(name) must be >= 1") }
     if number > 1000 { throw LuaFault("\(name) must be <= 1000") }

@@ -7,7 +7,7 @@ enum NginxResponseNamespace {
     PDKFunction("ngx.resp.get_headers", .request, arguments: "max_headers", "Response headers.") {
       (call) throws(LuaFault) in
       HeaderArguments.returnFields(
-        call, try call.context.response.headers, limit: NginxRequestNamespace.limit(call, 0))
+        call, try call.context.response.headers, limit: NginxRequestNamespace.limit(call, 0, \.responseHeaders))
     },
     PDKFunction(
       "ngx.resp.add_header", .responseWriting, arguments: "name, value", wants: .tables, "Adds a response header."
