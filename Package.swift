@@ -203,7 +203,7 @@ let package = Package(
     .testTarget(
       name: "ProxyTests",
       dependencies: [
-        "Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
+        "Proxy", "LuaRuntime", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: settings),
