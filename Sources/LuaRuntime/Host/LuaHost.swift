@@ -506,6 +506,9 @@ public final class LuaHost {
     }
   }
 
+  /// The id of the request that runs; nil in a TLS handshake, of which there is none.
+  var loggedRequestID: String? { context?.handshake == nil ? context?.requestID : nil }
+
   private func countFailure(_ tenant: LuaTenant?, phase: String) {
     guard let tenant, let failure else { return }
     settings.meter.count(
@@ -523,7 +526,7 @@ public final class LuaHost {
       line += String(
         decoding: UnsafeRawBufferPointer(start: text, count: raw.pointee.traceback_length), as: UTF8.self)
     }
-    settings.logSink.write(.err, line: line, requestID: context?.requestID)
+    settings.logSink.write(.err, line: line, requestID: loggedRequestID)
   }
 }
 

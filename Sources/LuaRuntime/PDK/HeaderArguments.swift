@@ -97,9 +97,11 @@ enum HeaderArguments {
     }
   }
 
-  /// Checks a `max_headers` or `max_args` argument; 100 without one.
-  static func limit(_ call: LuaCall, _ index: Int, _ name: String) throws(LuaFault) -> Int {
-    if call.isNil(index) { return 100 }
+  /// Checks a `max_headers` or `max_args` argument; what the settings say without one.
+  static func limit(
+    _ call: LuaCall, _ index: Int, _ name: String, _ usual: KeyPath<LuaListLimits, Int>
+  ) throws(LuaFault) -> Int {
+    if call.isNil(index) { return call.host.settings.listLimits[keyPath: usual] }
     guard let number = call.number(index) else { throw LuaFault("\(name) must be a number") }
     // Not a number is none of these.
     guard number >= 1 else { throw LuaFault("\(name) must be >= 1") }

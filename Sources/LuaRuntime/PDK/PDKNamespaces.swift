@@ -13,7 +13,7 @@ enum PDKNamespaces {
 
   /// Functions that the runtime's own Lua code makes.
   static let prelude: [PreludeFunction] =
-    ServiceTLSNamespace.declarations + TracingNamespace.declarations + AbsentNamespace.declarations
+    ServiceTLSNamespace.declarations + ClientTLSNamespace.declarations + TracingNamespace.declarations + AbsentNamespace.declarations
     + ThreadNamespace.declarations + SocketNamespace.declarations + VaultNamespace.declarations
     + CacheNamespace.declarations + DatabaseNamespace.declarations + PreludeFunction.general
 
