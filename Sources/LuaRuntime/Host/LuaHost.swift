@@ -460,7 +460,7 @@ public final class LuaHost {
     let plugin = pluginName ?? "timer"
     // The timer runs on this host's loop.
     nonisolated(unsafe) let host = self
-    eventLoop.scheduleTask(in: .microseconds(Int64(min(delay, 1e9) * 1_000_000))) {
+    eventLoop.scheduleTask(in: .microseconds(Int64(max(0, min(delay, 1e9)) * 1_000_000))) {
       host.runTimer(number, key: key, plugin: plugin)
     }
     return true

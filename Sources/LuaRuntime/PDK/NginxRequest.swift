@@ -120,6 +120,6 @@ enum NginxRequestNamespace {
 
   /// Limit of a list: what the settings say without an argument, none for 0 or less.
   static func limit(_ call: LuaCall, _ index: Int, _ usual: KeyPath<LuaListLimits, Int>) -> Int {
-    call.number(index).map { $0 < 1 ? 0 : Int(min($0, 1_000_000)) } ?? call.host.settings.listLimits[keyPath: usual]
+    call.whole(index, in: 0...1_000_000) ?? call.host.settings.listLimits[keyPath: usual]
   }
 }

@@ -87,7 +87,7 @@ enum RequestNamespace {
     PDKFunction.controlling(
       "kong.request.get_raw_body", .requestBody, arguments: "max_allowed_file_size", "Body as it now is.",
       { (call) throws(LuaFault) in
-        let limit = call.number(0).map { Int(max(0, min($0, 1e15))) }
+        let limit = call.whole(0, in: 0...(1 << 50))
         let bufferSize = call.host.settings.bodyBufferSize
         return try RequestBodyReading.withBody(call) { call, body in
           if let refusal = RequestBodyReading.refusal(body, limit: limit, bufferSize: bufferSize) {
@@ -103,7 +103,7 @@ enum RequestNamespace {
       { (call) throws(LuaFault) in
         let context = try call.context
         let limit = try HeaderArguments.limit(call, 1, "max_args", \.formArguments)
-        let fileLimit = call.number(2).map { Int(max(0, min($0, 1e15))) }
+        let fileLimit = call.whole(2, in: 0...(1 << 50))
         let bufferSize = call.host.settings.bodyBufferSize
         guard let type = call.string(0) ?? context.requestHeaders.first("content-type") else {
           call.returnsFailure("missing content type")

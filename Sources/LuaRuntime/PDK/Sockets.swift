@@ -8,7 +8,7 @@ enum SocketNamespace {
     .controlling(
       "socket.connect", .any, level: .internal, arguments: "host, port, timeout, pool", "Opens a connection, or takes one.",
       { (call) throws(LuaFault) in
-        guard let host = call.string(0), let port = call.number(1), let state = call.host.runningState else {
+        guard let host = call.string(0), let port = call.whole(1, in: 0...65535), let state = call.host.runningState else {
           throw LuaFault("no request found")
         }
         let timeout = timeout(call, 2)
@@ -20,7 +20,7 @@ enum SocketNamespace {
         return .wait(
           LuaWait { _, eventLoop, completion in
             let socket = LuaSocket(eventLoop)
-            socket.connect(host: host, port: Int(port), timeout: timeout) { failure in
+            socket.connect(host: host, port: port, timeout: timeout) { failure in
               completion { call in
                 if let failure { return call.returnsFailure(failure) }
                 call.returns(state.add(socket))
@@ -128,13 +128,13 @@ enum SocketNamespace {
     .controlling(
       "udp.connect", .any, level: .internal, arguments: "host, port", "Sets the peer.",
       { (call) throws(LuaFault) in
-        guard let host = call.string(0), let port = call.number(1), let state = call.host.runningState else {
+        guard let host = call.string(0), let port = call.whole(1, in: 0...65535), let state = call.host.runningState else {
           throw LuaFault("no request found")
         }
         return .wait(
           LuaWait { _, eventLoop, completion in
             let socket = LuaDatagramSocket(eventLoop)
-            socket.connect(host: host, port: Int(port)) { failure in
+            socket.connect(host: host, port: port) { failure in
               completion { call in
                 if let failure { return call.returnsFailure(failure) }
                 state.lastSocket += 1
