@@ -72,7 +72,7 @@ let package = Package(
     .target(
       name: "PluginKit",
       dependencies: [
-        "EntityModel", "Expressions",
+        "EntityModel", "Expressions", "CLuaBridge",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -217,7 +217,7 @@ let package = Package(
     .testTarget(
       name: "ProxyTests",
       dependencies: [
-        "Proxy", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
+        "Proxy", "LuaRuntime", "GatewayTesting", .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: settings),
@@ -234,6 +234,12 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(name: "GatewayTests", dependencies: ["Gateway", "GatewayTesting"], swiftSettings: settings),
     .testTarget(name: "IntegrationTests", dependencies: ["GatewayTesting"], swiftSettings: settings),
+    // The fuzzers' targets over their seeds, so that they build and pass without libFuzzer too.
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: ["LuaRuntime", "Proxy", "PluginKit", .product(name: "NIOEmbedded", package: "swift-nio")],
+      path: "Fuzzing", exclude: ["Package.swift", "README.md", "corpus", "dictionaries", "Sources/CLibFuzzer", "Sources/sluice-fuzz"],
+      sources: ["Sources/FuzzTargets", "Tests"], swiftSettings: settings),
   ],
   cxxLanguageStandard: .cxx17
 )

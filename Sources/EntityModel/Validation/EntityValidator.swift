@@ -105,6 +105,10 @@ public struct EntityValidator: Sendable {
       for (name, value) in defaults where entity[name] == nil { entity[name] = value }
     }
     fillGeneratedValues(of: &entity, by: schema)
+    if let id = entity["id"]?.string, UUIDText.isUUID(id) {
+      let lowercased = UUIDText.lowercased(id)
+      if lowercased != id { entity["id"] = .string(lowercased) }
+    }
     entity = filling.filled(entity, by: schema)
     var violations = SchemaValidation().violations(of: entity, by: schema)
     if let existing { addImmutableViolations(of: entity, against: existing, by: schema, to: &violations) }
@@ -135,6 +139,8 @@ public struct EntityValidator: Sendable {
       schema.fields[index].schema = own
     }
     schema.entityChecks += plugin.schema.entityChecks
+    schema.shorthandFields += plugin.schema.shorthandFields
+    schema.transformations += plugin.schema.transformations
     return schema
   }
 
@@ -151,9 +157,20 @@ public struct EntityValidator: Sendable {
       case .updatedAtMilliseconds: entity[field.name] = milliseconds
       }
     }
-    if let id = entity["id"]?.string, UUIDText.isUUID(id) {
-      let lowercased = UUIDText.lowercased(id)
-      if lowercased != id { entity["id"] = .string(lowercased) }
+    for field in schema.fields {
+      guard case .record(let inner) = field.schema.kind, !field.schema.isAbstract, inner.hasGeneratedValues else {
+        continue
+      }
+      switch entity[field.name] {
+      case .object(var members):
+        fillGeneratedValues(of: &members, by: inner)
+        entity[field.name] = .object(members)
+      case nil where field.schema.required && field.schema.defaultValue == nil:
+        var members: EntityFields = [:]
+        fillGeneratedValues(of: &members, by: inner)
+        entity[field.name] = .object(members)
+      default: break
+      }
     }
   }
 
@@ -164,6 +181,11 @@ public struct EntityValidator: Sendable {
       case .updatedAtMilliseconds: entity[field.name] = milliseconds
       default: break
       }
+      guard case .record(let inner) = field.schema.kind, inner.hasGeneratedValues,
+        case .object(var members)? = entity[field.name]
+      else { continue }
+      fillUpdateTimes(of: &members, by: inner)
+      entity[field.name] = .object(members)
     }
   }
 
@@ -185,9 +207,19 @@ public struct EntityValidator: Sendable {
     of entity: EntityFields, against existing: EntityFields, by schema: RecordSchema,
     to violations: inout SchemaViolations
   ) {
-    for field in schema.fields where field.schema.isImmutable {
-      if entity[field.name] ?? .null != existing[field.name] ?? .null {
-        violations.fields[field.name] = "immutable field cannot be updated"
+    for field in schema.fields {
+      if field.schema.isImmutable {
+        if entity[field.name] ?? .null != existing[field.name] ?? .null {
+          violations.fields[field.name] = "immutable field cannot be updated"
+        }
+      } else if case .record(let inner) = field.schema.kind, !field.schema.isAbstract,
+        case .object(let members)? = entity[field.name], case .object(let old)? = existing[field.name]
+      {
+        var nested = SchemaViolations()
+        addImmutableViolations(of: members, against: old, by: inner, to: &nested)
+        for (name, message) in nested.fields {
+          FieldPath("\(field.name).\(name)").insert(message, into: &violations.fields)
+        }
       }
     }
   }
