@@ -40,6 +40,9 @@ public struct LuaSettings: Sendable {
   /// Whether traces begin with a span of the request itself, and have one for each attempt to reach an upstream.
   public var tracesRequests = false
   public var tracesBalancer = false
+  /// Whether a response that a plugin makes in header_filter ends that phase for all
+  /// (`pdk_response_exit_header_filter_early_exit`); the proxy has the same setting.
+  public var exitEndsHeaderFilter = false
   public var socketTLS = LuaSocketTLS()
   public var listLimits = LuaListLimits()
 

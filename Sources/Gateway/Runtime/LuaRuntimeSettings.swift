@@ -18,6 +18,7 @@ extension LuaRuntime.LuaSettings {
     socketTLS = LuaSocketTLS(
       trustRoots: trustRoots, minimumVersion: settings.luaSSLProtocols.oldest,
       maximumVersion: settings.luaSSLProtocols.newest)
+    exitEndsHeaderFilter = settings.exitEndsHeaderFilter
     listLimits.requestHeaders = settings.luaMaxRequestHeaders
     listLimits.responseHeaders = settings.luaMaxResponseHeaders
     listLimits.queryArguments = settings.luaMaxURIArguments

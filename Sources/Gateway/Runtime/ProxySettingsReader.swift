@@ -24,6 +24,7 @@ struct ProxySettingsReader {
     configuration.headLineLimit = settings.largeClientHeaderBuffers.size
     configuration.headLimit = settings.largeClientHeaderBuffers.count * settings.largeClientHeaderBuffers.size + 1024
     configuration.realIPHeader = settings.realIPHeader.lowercased()
+    configuration.exitEndsHeaderFilter = settings.exitEndsHeaderFilter
     configuration.realIPRecursive = settings.realIPRecursive
     configuration.portMaps = settings.portMaps
     if settings.proxyListen.contains(where: \.ssl) {

@@ -46,7 +46,7 @@ enum PeerSettingNames {
     nginx_admin_client_body_buffer_size nginx_daemon nginx_events_worker_connections nginx_http_charset
     nginx_http_client_header_buffer_size nginx_http_lua_regex_cache_max_entries nginx_http_lua_regex_match_limit
     nginx_main_worker_rlimit_nofile nginx_user openresty_path opentelemetry_tracing
-    opentelemetry_tracing_sampling_rate pdk_response_exit_header_filter_early_exit pg_azure_auth pg_azure_client_id
+    opentelemetry_tracing_sampling_rate pg_azure_auth pg_azure_client_id
     pg_azure_client_secret pg_azure_tenant_id pg_backlog pg_database pg_gcp_auth pg_gcp_service_account_json pg_host
     pg_iam_auth pg_iam_auth_assume_role_arn pg_iam_auth_role_session_name pg_iam_auth_sts_endpoint_url
     pg_keepalive_timeout pg_max_concurrent_queries pg_oauth_audience pg_oauth_auth pg_oauth_client_id

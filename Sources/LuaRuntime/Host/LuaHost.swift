@@ -518,7 +518,7 @@ public final class LuaHost {
   func logFailure(plugin: String, phase: Phase) {
     let message = Self.errorMessage(raw)
     let phaseName = isTimer ? "timer" : phase.name
-    var line = "[kong] [\(plugin)] failed in \(phaseName): \(message)"
+    var line = "[kong] [\(plugin)] failed in \(phaseName): \(message)\(LuaAbsence.hint(for: message))"
     if let tenant, failure != nil { line += " (version \(tenant.version))" }
     countFailure(tenant, phase: phaseName)
     if raw.pointee.traceback_length > 0, let text = raw.pointee.error_traceback {

@@ -28,9 +28,9 @@ enum NginxResponseNamespace {
         for index in indexes { headers.withValue(at: index) { call.returns($0) } }
       }
     },
-    PDKFunction("ngx.set_response_header", .responseWriting, level: .internal, wants: .tables, "ngx.header[name] = value") {
+    PDKFunction("ngx.set_response_header", .request, level: .internal, wants: .tables, "ngx.header[name] = value") {
       (call) throws(LuaFault) in
-      try call.checkHeadersNotSent()
+      if try isTooLate(call, "ngx.header.\(call.text(0) ?? "?")") { return }
       guard let name = call.bytes(0), !name.isEmpty, name.count <= 0x7FFF else {
         throw LuaFault("invalid header name: string expected, got \(call.typeName(0))")
       }
@@ -48,7 +48,7 @@ enum NginxResponseNamespace {
       guard let number = call.text(0).flatMap({ Int($0) }), (100...999).contains(number) else {
         throw LuaFault("invalid status")
       }
-      try call.checkHeadersNotSent()
+      if try isTooLate(call, "ngx.status") { return }
       try call.context.response.status = number
     },
     PDKFunction("ngx.headers_sent", .any, level: .internal, "ngx.headers_sent") {
@@ -94,7 +94,7 @@ enum NginxResponseNamespace {
           return .exit
         }
         if context.earlyResponse != nil { return .exit }
-        guard code >= 200 else { return code == 0 || code == -5 ? .exit : fail(context) }
+        guard code >= 200 else { return code == 0 || code == -5 ? .exit : fail(call, context) }
         if NginxPages.errorStatuses.contains(code) {
           context.earlyResponse = ErrorResponder.response(status: code, for: context)
         } else if context.phase != .headerFilter, context.response.status == 0 || context.response.status == code,
@@ -105,10 +105,10 @@ enum NginxResponseNamespace {
         } else {
           context.earlyResponse = EarlyResponse(status: code)
         }
-        return ResponseNamespace.end(context)
+        return ResponseNamespace.end(context, call.host)
       }),
     .controlling(
-      "ngx.redirect", .rewriteAccess, arguments: "uri, status", "Answers with a redirection.",
+      "ngx.redirect", .answering, arguments: "uri, status", "Answers with a redirection.",
       { (call) throws(LuaFault) in
         guard let uri = call.bytes(0) else {
           throw LuaFault("bad argument #1 to 'redirect' (string expected, got \(call.typeName(0)))")
@@ -126,26 +126,36 @@ enum NginxResponseNamespace {
         context.earlyResponse = EarlyResponse(status: code, body: ByteBuffer(string: page))
         return .exit
       }),
-    PDKFunction("ngx.print", .responseWriting, arguments: "...", wants: .tables, "Writes to the response.") {
+    PDKFunction("ngx.print", .answering, arguments: "...", wants: .tables, "Writes to the response.") {
       (call) throws(LuaFault) in try write(call, line: false)
     },
-    PDKFunction("ngx.say", .responseWriting, arguments: "...", wants: .tables, "Writes a line to the response.") {
+    PDKFunction("ngx.say", .answering, arguments: "...", wants: .tables, "Writes a line to the response.") {
       (call) throws(LuaFault) in try write(call, line: true)
     },
-    PDKFunction("ngx.flush", .responseWriting, "Nothing: the response is written at the end of the phase.") {
+    PDKFunction("ngx.flush", .answering, "Nothing: the response is written at the end of the phase.") {
       (call) throws(LuaFault) in call.returns(1)
     },
-    PDKFunction("ngx.eof", .responseWriting, "Nothing: the response ends with the phase.") {
+    PDKFunction("ngx.eof", .answering, "Nothing: the response ends with the phase.") {
       (call) throws(LuaFault) in call.returns(1)
     },
-    PDKFunction("ngx.send_headers", .responseWriting, "Nothing: the head is written at the end of the phase.") {
+    PDKFunction("ngx.send_headers", .answering, "Nothing: the head is written at the end of the phase.") {
       (call) throws(LuaFault) in call.returns(1)
     },
   ]
 
-  private static func fail(_ context: RequestContext) -> LuaOutcome {
+  /// As nginx does: an assignment after the head has gone is logged and left out.
+  private static func isTooLate(_ call: LuaCall, _ what: String) throws(LuaFault) -> Bool {
+    guard try call.context.response.headersSent else { return false }
+    call.host.settings.logSink.write(
+      .err,
+      line: "[lua] [\(call.host.pluginName ?? "core")] attempt to set \(what) after sending out response headers",
+      requestID: call.host.loggedRequestID)
+    return true
+  }
+
+  private static func fail(_ call: LuaCall, _ context: RequestContext) -> LuaOutcome {
     context.earlyResponse = ErrorResponder.response(status: 500, for: context)
-    return ResponseNamespace.end(context)
+    return ResponseNamespace.end(context, call.host)
   }
 
   private static func write(_ call: LuaCall, line: Bool) throws(LuaFault) {

@@ -84,6 +84,8 @@ struct PhaseList: Sendable {
   static let request = PhaseList(
     [.rewrite, .access, .balancer, .response, .headerFilter, .bodyFilter, .log], ["error", "admin_api"])
   static let requestBody = PhaseList([.rewrite, .access, .response], ["error", "admin_api"])
+  /// Of what writes a response at once.
+  static let answering = requestBody
   static let responseReading = PhaseList([.response, .headerFilter, .bodyFilter, .log], ["error", "admin_api"])
   static let responseWriting = PhaseList(
     [.rewrite, .access, .balancer, .response, .headerFilter], ["error", "admin_api"])
@@ -104,7 +106,6 @@ struct PhaseList: Sendable {
   static let wholeBody = PhaseList([.response, .bodyFilter], names: "body_filter")
   static let clientCertificate = PhaseList([.rewrite, .access, .response, .balancer, .log])
   static let clientVerify = PhaseList([.rewrite, .access, .response, .balancer])
-  static let serviceTuning = PhaseList([.access], ["ws_handshake"])
   static let balancerOnly = PhaseList([.balancer], ["preread"])
   static let cluster = PhaseList(
     [.initWorker, .certificate, .rewrite, .access, .balancer, .response, .headerFilter, .bodyFilter, .log],

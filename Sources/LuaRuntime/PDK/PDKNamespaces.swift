@@ -9,12 +9,12 @@ enum PDKNamespaces {
     + SharedDictionaryNamespace.functions + ServiceTLSNamespace.functions + ClientTLSNamespace.functions
     + TracingNamespace.functions + ThreadNamespace.functions + ScriptNamespace.functions + CryptoNamespace.functions
     + NameNamespace.functions + VaultNamespace.functions + CacheNamespace.functions + LuaModules.functions
-    + ClientIdentityNamespace.functions + DatabaseNamespace.functions + preludeChecks
+    + ClientIdentityNamespace.functions + DatabaseNamespace.functions + NginxAbsentNamespace.functions + preludeChecks
 
   /// Functions that the runtime's own Lua code makes.
   static let prelude: [PreludeFunction] =
-    ServiceTLSNamespace.declarations + ClientTLSNamespace.declarations + TracingNamespace.declarations + AbsentNamespace.declarations
-    + ThreadNamespace.declarations + SocketNamespace.declarations + VaultNamespace.declarations
+    ServiceTLSNamespace.declarations + ClientTLSNamespace.declarations + TracingNamespace.declarations
+    + AbsentNamespace.declarations + ThreadNamespace.declarations + SocketNamespace.declarations + VaultNamespace.declarations
     + CacheNamespace.declarations + DatabaseNamespace.declarations + PreludeFunction.general
 
   /// What the prelude needs to know of its own functions: each name with its level, and the check of its phases.

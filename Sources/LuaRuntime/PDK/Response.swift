@@ -118,14 +118,23 @@ enum ResponseNamespace {
         guard call.isNil(2) || call.isTable(2) else { throw LuaFault("headers must be a nil or table") }
         let fields = try HeaderArguments.fields(of: call.value(2))
         let context = try call.context
-        if call.isJSON(1) { context.response.headers.set("Content-Type", "application/json; charset=utf-8") }
         for field in fields { set(field, in: context, call) }
+        switch GRPCResponse.kind(of: context) {
+        case .request: return exitGRPC(code, call, context)
+        case .response:
+          if call.isJSON(1) { throw LuaFault("table body encoding with gRPC is not supported") }
+          GRPCResponse.setStatus(code, in: context)
+        case .none: break
+        }
+        if call.isJSON(1), !fields.contains(where: { isContentType($0.name) }) {
+          context.response.headers.set("Content-Type", "application/json; charset=utf-8")
+        }
         if call.isNil(1), context.phase != .headerFilter, NginxPages.errorStatuses.contains(code) {
           context.earlyResponse = ErrorResponder.response(status: code, for: context)
         } else {
           context.earlyResponse = EarlyResponse(status: code, body: call.bytes(1).map { ByteBuffer(bytes: $0) })
         }
-        return end(context)
+        return end(context, call.host)
       }),
     PDKFunction.controlling(
       "kong.response.error", .responseWriting, arguments: "status, message, headers", wants: [.tables, .jsonSecond],
@@ -139,25 +148,55 @@ enum ResponseNamespace {
         let fields = try HeaderArguments.fields(of: call.value(2))
         var format = ErrorResponder.Format(accepting: context.requestHeaders.first("accept"))
         var givenType: String?
-        for field in fields
-        where String(decoding: field.name, as: UTF8.self).lowercased() == "content-type" {
+        for field in fields where isContentType(field.name) {
           guard let value = field.values.first else { continue }
           givenType = String(decoding: value, as: UTF8.self)
           let media = givenType?.prefix { $0 != ";" && $0 != " " } ?? ""
           format = ErrorResponder.Format(mediaType: media) ?? format
         }
         let message = call.string(1) ?? ErrorResponder.defaultMessage(for: code)
+        if givenType?.hasPrefix(GRPCResponse.contentType) ?? GRPCResponse.isRequest(context) {
+          context.response.headers.set("Content-Type", givenType ?? GRPCResponse.contentType)
+          for field in fields { set(field, in: context, call) }
+          GRPCResponse.setStatus(code, in: context)
+          GRPCResponse.setMessage(message, in: context)
+          context.earlyResponse = EarlyResponse(status: code)
+          return end(context, call.host)
+        }
         context.response.headers.set("Content-Type", givenType ?? format.contentType)
         for field in fields { set(field, in: context, call) }
         let text = ErrorResponder.body(message: message, requestID: context.requestID, format: format)
         context.earlyResponse = EarlyResponse(status: code, body: ByteBuffer(string: text))
-        return end(context)
+        return end(context, call.host)
       }),
   ]
 
-  /// Ends the phase, except in header_filter, whose code goes on.
-  static func end(_ context: RequestContext) -> LuaOutcome {
-    guard context.phase == .headerFilter else { return .exit }
+  /// An answer to a gRPC client: the body's text is the message.
+  private static func exitGRPC(_ code: Int, _ call: LuaCall, _ context: RequestContext) -> LuaOutcome {
+    GRPCResponse.setStatus(code, in: context)
+    if call.isJSON(1), let json = call.bytes(1) {
+      if let message = GRPCResponse.message(ofJSON: json) {
+        GRPCResponse.setMessage(message, in: context)
+      } else {
+        call.host.settings.logSink.write(
+          .warn,
+          line: "[kong] [\(call.host.pluginName ?? "core")] body was removed because table body encoding with gRPC "
+            + "is not supported", requestID: context.requestID)
+      }
+    } else if let message = call.string(1) {
+      GRPCResponse.setMessage(message, in: context)
+    }
+    context.earlyResponse = EarlyResponse(status: code)
+    return end(context, call.host)
+  }
+
+  private static func isContentType(_ name: [UInt8]) -> Bool {
+    name.count == 12 && name.map(HeaderArguments.lowered).elementsEqual("content-type".utf8)
+  }
+
+  /// Ends the phase, except in header_filter, whose code goes on unless the settings say otherwise.
+  static func end(_ context: RequestContext, _ host: LuaHost) -> LuaOutcome {
+    guard context.phase == .headerFilter, !host.settings.exitEndsHeaderFilter else { return .exit }
     // Filters of other plugins see the new status.
     if let status = context.earlyResponse?.status { context.response.status = status }
     return .returned

@@ -37,7 +37,7 @@ enum ServiceTLSNamespace {
         $0.keyPEM = key
       }
     },
-    PDKFunction("service.retry_callback", .serviceTuning, level: .internal, "Has the callback run before each retry.") {
+    PDKFunction("service.retry_callback", .access, level: .internal, "Has the callback run before each retry.") {
       (call) throws(LuaFault) in
       let host = call.host
       let key = host.pluginKey
@@ -57,7 +57,7 @@ enum ServiceTLSNamespace {
       "kong.service.set_tls_verify_store", .serviceTarget, level: .lax, arguments: "store",
       "Sets what the upstream's certificate is verified with, a `resty.openssl.x509.store`."),
     PreludeFunction(
-      "kong.service.set_target_retry_callback", .serviceTuning, level: .lax, arguments: "callback",
+      "kong.service.set_target_retry_callback", .access, level: .lax, arguments: "callback",
       "Runs a function in the balancer phase before each further attempt; it may set another target."),
   ]
 

@@ -28,9 +28,10 @@ enum LuaPreludeText {
 
     wrappers["kong.service.request.set_body"] = function(f)
       return function(args, mime, ...)
+        -- Checks the phase, before all else.
+        local found, failure = internal["request.body_mime"](mime)
         if type(args) ~= "table" then raise("args must be a table") end
         if mime ~= nil and type(mime) ~= "string" then raise("mime must be a string") end
-        local found, failure = internal["request.body_mime"](mime)
         if not found then return nil, failure end
         if find(found, "application/json", 1, true) then
           local ok, text = pcall(json.encode, args)

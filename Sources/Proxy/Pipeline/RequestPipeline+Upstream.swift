@@ -239,6 +239,7 @@ extension RequestPipeline {
       if let willRetry = context.willRetry {
         let host = context.upstream.host
         willRetry(context)
+        if let response = context.earlyResponse { return answer(response, context) }
         // Peers of another Upstream are counted anew.
         if context.upstream.host != host { triedPeers.removeAll(keepingCapacity: true) }
       }

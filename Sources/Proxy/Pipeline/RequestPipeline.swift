@@ -211,6 +211,7 @@ final class RequestPipeline: RequestDriver {
       guard let plugin, plugin.phases.contains(phase) else { continue }
       context.enter(phase, running: plugin)
       if case .failed = plugin.executor.run(phase, context) { succeeded = false }
+      if phase == .headerFilter, loop.configuration.exitEndsHeaderFilter, context.earlyResponse != nil { break }
     }
     return succeeded
   }

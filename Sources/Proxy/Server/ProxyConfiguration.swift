@@ -62,6 +62,8 @@ public struct ProxyConfiguration: Sendable {
   public var portMaps: [Int: Int] = [:]
   /// Certificate and protocol settings of TLS listeners for server names without a certificate of their own.
   public var defaultTLS: ServerTLS?
+  /// `pdk_response_exit_header_filter_early_exit`: a response made in header_filter ends that phase.
+  public var exitEndsHeaderFilter = false
   public var accessLog = LogTarget.off
   /// How long a resolved name is used before it is looked up again.
   public var nameLifetime = TimeAmount.seconds(10)

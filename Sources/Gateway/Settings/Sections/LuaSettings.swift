@@ -42,6 +42,13 @@ public struct LuaSettings: SettingSection {
     "tracing_sampling_rate", .share, default: "0.01",
     "The share of traces whose spans `kong.tracing.process_span` gives: `1` for all. By the id of the trace.")
 
+  public let exitEndsHeaderFilter = Setting(
+    "pdk_response_exit_header_filter_early_exit", .onOff, default: "off",
+    """
+    Whether `kong.response.exit` in `header_filter` ends the phase: the rest of the function and the plugins after it
+    are left out. While it is `off` both go on, and the response replaces the upstream's at the end.
+    """)
+
   public let luaQuotaCPUTime = Setting(
     "lua_quota_cpu_time", .nginxTime, default: "50ms", own: true,
     """
