@@ -106,4 +106,21 @@ import Testing
           "nil",
         ])
   }
+
+  @Test("ngx.ctx knows the route and the consumer, unless a plugin says otherwise")
+  func contextFields() throws {
+    let fixture = LuaFixture()
+    let context = fixture.request()
+    context.consumer = ConsumerInfo(entity: ["id": "1", "username": "ann"])
+    #expect(
+      try fixture.answers(
+        """
+        local before = ngx.ctx.authenticated_consumer.username
+        ngx.ctx.authenticated_consumer = { username = "bob" }
+        ngx.ctx.own = 1
+        local count = 0
+        for _ in pairs(ngx.ctx) do count = count + 1 end
+        answer(before, ngx.ctx.authenticated_consumer.username, ngx.ctx.own, ngx.ctx.service, ngx.ctx.other, count)
+        """, context) == ["\"ann\"", "\"bob\"", "1", "nil", "nil", "2"])
+  }
 }

@@ -157,6 +157,26 @@ final class Journal: Sendable {
     await proxy.stop()
   }
 
+  @Test("a plugin that ends the body in body_filter has the last word")
+  func endedBody() async throws {
+    let journal = Journal()
+    let filter = TestPlugin("filter", phases: [.bodyFilter]) { _, context in
+      journal.note("called")
+      context.response.chunk = ByteBuffer(string: "cut")
+      context.response.isLastChunk = true
+      return .finished
+    }
+    let upstream = try await ScriptedUpstream.start { _ in
+      .sendPieces(["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "abc", "def"].map { Array($0.utf8) })
+    }
+    let proxy = try await ProxyFixture.start(upstream: upstream.port, plugins: [filter])
+    let connection = try proxy.connect()
+    #expect(try connection.exchange("GET", "/").text == "cut")
+    #expect(journal.entries == ["called"])
+    #expect(try connection.exchange("GET", "/").text == "cut")
+    await proxy.stop()
+  }
+
   @Test("a failing plugin is 500 in access and in header_filter", arguments: [Phase.access, .headerFilter, .rewrite])
   func failure(phase: Phase) async throws {
     let journal = Journal()

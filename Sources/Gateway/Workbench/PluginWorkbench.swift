@@ -16,13 +16,14 @@ public struct PluginWorkbench: Sendable {
 
   /// - Parameters:
   ///   - name: Name of the plugin; nil takes the one in the schema.
-  ///   - supposedName: Name for a schema that gives none of its own.
+  ///   - supposedName: Name for a schema that gives none of its own, if it is fit for one.
   ///   - settings: As on the gateway that the plugin is for: they decide about the sandbox and the limits.
   public init(
     name: String?, supposedName: String = "plugin", handler: String, schema: String, settings: GatewaySettings
   ) {
     inspector = LuaPluginInspector(settings: settings)
-    self.name = name ?? inspector.name(inSchema: schema, supposed: supposedName) ?? supposedName
+    let supposed = ValueChecks.pluginName(.string(supposedName)) == nil ? supposedName : "plugin"
+    self.name = name ?? inspector.name(inSchema: schema, supposed: supposed) ?? supposed
     self.handler = handler
     self.schema = schema
     self.settings = settings

@@ -188,6 +188,22 @@ enum LuaPreludeText {
       is_subrequest = false,
     }
 
+    -- What the gateway itself keeps in ngx.ctx, as far as plugins read it there.
+    local gateway_readers = {
+      route = strict["kong.router.get_route"], service = strict["kong.router.get_service"],
+      authenticated_consumer = strict["kong.client.get_consumer"],
+      authenticated_credential = strict["kong.client.get_credential"],
+    }
+    local gateway_fields = {
+      __index = function(_, key)
+        local read = gateway_readers[key]
+        if not read then return nil end
+        local ok, value = pcall(read)
+        if ok then return value end
+      end,
+      __metatable = false,
+    }
+
     function make_ngx(functions, trusted, mode, plugin)
       local root = copy(constants)
       for name, f in pairs(functions) do
@@ -230,7 +246,11 @@ enum LuaPreludeText {
       })
       return view("ngx", root, function(key)
         if key == "status" then return get_status() end
-        if key == "ctx" then return request_table("ngx") end
+        if key == "ctx" then
+          local context = request_table("ngx")
+          if type(context) == "table" and getmetatable(context) == nil then setmetatable(context, gateway_fields) end
+          return context
+        end
         if key == "headers_sent" then return headers_sent() end
       end, function(key, value)
         if key == "status" then

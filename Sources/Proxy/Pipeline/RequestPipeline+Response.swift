@@ -273,6 +273,8 @@ extension RequestPipeline {
 
   /// Runs body_filter; nil when a plugin failed.
   private func filter(_ chunk: ByteBuffer, isLast: Bool, _ context: RequestContext) -> ByteBuffer? {
+    // A plugin has ended the body: what the upstream still sends goes nowhere.
+    if context.response.isLastChunk { return ByteBuffer() }
     context.response.chunk = chunk
     context.response.isLastChunk = isLast
     let succeeded = runCollected(.bodyFilter, context)
