@@ -59,7 +59,7 @@ struct OutboundFunctionTests {
   }
 
   /// Runs the body of an access function on a real event loop, and gives what it answers.
-  private func run(_ code: String, _ config: [String: Int], tls: LuaSocketTLS = LuaSocketTLS()) async throws -> [String] {
+  func run(_ code: String, _ config: [String: Int], tls: LuaSocketTLS = LuaSocketTLS()) async throws -> [String] {
     let loop = MultiThreadedEventLoopGroup.singleton.next()
     return try await withCheckedThrowingContinuation { continuation in
       loop.execute {

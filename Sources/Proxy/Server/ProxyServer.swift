@@ -155,7 +155,10 @@ public final class ProxyServer: Sendable {
     }
     for loop in loops {
       let state = loop.state
-      try await loop.eventLoop.submit { state.value.snapshot = snapshot }.get()
+      try await loop.eventLoop.submit {
+        state.value.snapshot = snapshot
+        state.value.services.entities = snapshot.entities
+      }.get()
     }
   }
 
