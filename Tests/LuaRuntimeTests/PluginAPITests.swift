@@ -176,6 +176,24 @@ struct PluginAPITests {
     #expect(context.queryOverride == Array("a=2&a=1&a&b=x%20y%26z&n=5".utf8))
   }
 
+  @Test("an empty value stays as a space, and :authority is for gRPC services")
+  func specialHeaders() throws {
+    let fixture = LuaFixture()
+    let context = fixture.request()
+    let answers = try fixture.answers(
+      """
+      kong.service.request.set_header("X-Empty", "")
+      kong.service.request.set_headers({["X-List"] = {"", "a"}})
+      answer(kong.request.get_header("X-Empty"), kong.request.get_headers()["x-list"],
+        kong.service.request.set_header(":authority", "a.test"))
+      """, context)
+    #expect(
+      answers == [
+        "\" \"", "{1=\" \", 2=\"a\"}", "nil", "\"cannot set :authority pseudo-header on non-grpc requests\"",
+      ])
+    #expect(context.requestHeaders.firstIndex(of: ":authority") == nil)
+  }
+
   @Test("body_filter gets the whole body at the last chunk and replaces it")
   func bodyFilter() throws {
     let fixture = LuaFixture()

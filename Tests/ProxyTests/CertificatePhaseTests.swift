@@ -12,7 +12,7 @@ import Testing
   /// A TLS listener with a certificate for `a.test` and another by default; one route that answers what access puts
   /// together.
   private static func start(
-    _ plugins: [PluginDefinition], instances: [EntityFields]? = nil
+    _ plugins: [PluginDefinition], instances: [EntityFields]? = nil, headerTimeout: TimeAmount = .seconds(60)
   ) async throws -> ProxyFixture {
     let fallback = try ServerTLS(
       configuration: .makeServerConfiguration(
@@ -32,6 +32,7 @@ import Testing
     ) {
       $0.listeners = [.init(host: "127.0.0.1", port: 0, isTLS: true)]
       $0.defaultTLS = fallback
+      $0.clientHeaderTimeout = headerTimeout
     }
   }
 
@@ -77,6 +78,7 @@ import Testing
       "first", priority: 2,
       [
         .certificate: """
+        assert(conf.__plugin_id == "instance-first")
         kong.ctx.shared.seen = table.concat({ngx.get_phase(), kong.client.get_ip(), kong.client.get_forwarded_ip(),
           ngx.var.ssl_server_name or "none", type(kong.client.get_port()), kong.request.get_port() > 0 and "port",
           tostring(kong.ip.is_trusted("127.0.0.1"))}, " ")
@@ -160,6 +162,17 @@ import Testing
     }
     #expect(await eventually { lua.log.all.contains { $0.hasSuffix("woke gone.test") } })
     #expect(Self.body(try await TLSExchange.get(port: proxy.port)) == "served")
+    await proxy.stop()
+  }
+
+  @Test("a client that says nothing, and one whose plugin waits too long, is closed when its time is over")
+  func timeout() async throws {
+    let lua = LuaPlugins()
+    let plugin = lua.plugin("waits", [.certificate: "ngx.sleep(30)"])
+    let proxy = try await Self.start([plugin], headerTimeout: .seconds(1))
+    #expect(try SocketConnection(port: proxy.port).receive().isEmpty)
+    let waiting = try await ClientHello.send(serverName: "a.test", port: proxy.port)
+    try await waiting.closeFuture.get()
     await proxy.stop()
   }
 

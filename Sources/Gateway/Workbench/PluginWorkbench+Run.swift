@@ -32,6 +32,9 @@ extension PluginWorkbench {
     let upstream = try await RecordingUpstream.start(answering: exchange)
     let (inspection, _, snapshot) = try await store(configuration: configuration, upstream: upstream.port)
     announce("plugin \(name), version \(inspection.version), priority \(inspection.priority)")
+    if inspection.phases.contains("certificate") {
+      announce("  certificate runs in TLS handshakes; this run has none")
+    }
     var parts = try await GatewayParts(settings: settings)
     let text = TraceText()
     parts.luaTrace = { event in

@@ -4,6 +4,9 @@ import PluginKit
 enum HeaderArguments {
   /// Bytes of a name; three times as many when each is percent-encoded.
   private static let longestName = 4096
+  /// What `kong` setters make of an empty value, so that the field is there. Source: Kong fact, pdk §0.
+  private static let space: [UInt8] = [0x20]
+
   private static let hexadecimal = Array("0123456789ABCDEF".utf8)
 
   /// A name or value that cannot end its line: control bytes are percent-encoded.
@@ -39,7 +42,10 @@ enum HeaderArguments {
   static func forEachValue(
     _ call: LuaCall, named name: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void
   ) throws(LuaFault) {
-    if let bytes = call.bytes(1) { return withSanitized(bytes, body) }
+    if let bytes = call.bytes(1) {
+      if bytes.isEmpty { return space.withUnsafeBytes(body) }
+      return withSanitized(bytes, body)
+    }
     let value = call.value(1)
     let shown = String(decoding: name, as: UTF8.self)
     guard let values = try values(of: value, named: shown) else {
@@ -47,7 +53,7 @@ enum HeaderArguments {
         "invalid header value for \"\(shown)\": got \(value.typeName), "
           + "expected array of string, string, number or boolean")
     }
-    for bytes in values { bytes.withUnsafeBytes { withSanitized($0, body) } }
+    for bytes in values { (bytes.isEmpty ? space : bytes).withUnsafeBytes { withSanitized($0, body) } }
   }
 
   /// Texts of a header value; nil for a type that is none.
@@ -80,7 +86,7 @@ enum HeaderArguments {
           "invalid header value for \"\(shown)\": got \(item.value.typeName), "
             + "expected string, number, boolean or array of strings")
       }
-      fields.append((name, values))
+      fields.append((name, values.map { $0.isEmpty ? space : $0 }))
     }
     return fields
   }

@@ -72,6 +72,7 @@ enum ServiceRequestNamespace {
     ) { (call) throws(LuaFault) in
       let name = try HeaderArguments.name(call)
       let context = try call.context
+      if isAuthority(name) { return try setAuthority(call, name, in: context) }
       var isFirst = true
       try HeaderArguments.forEachValue(call, named: name) { value in
         if isFirst {
@@ -141,6 +142,23 @@ enum ServiceRequestNamespace {
       }
     },
   ]
+
+  private static func isAuthority(_ name: UnsafeRawBufferPointer) -> Bool {
+    name.count == 10 && name.map(HeaderArguments.lowered).elementsEqual(":authority".utf8)
+  }
+
+  /// The pseudo-header of HTTP/2, which only gRPC services have.
+  private static func setAuthority(
+    _ call: LuaCall, _ name: UnsafeRawBufferPointer, in context: RequestContext
+  ) throws(LuaFault) {
+    guard context.upstream.scheme == "grpc" || context.upstream.scheme == "grpcs" else {
+      return call.returnsFailure("cannot set :authority pseudo-header on non-grpc requests")
+    }
+    try HeaderArguments.forEachValue(call, named: name) { value in
+      context.upstream.hostHeader = String(decoding: value, as: UTF8.self)
+    }
+    call.returns(true)
+  }
 
   static func isHost(_ name: UnsafeRawBufferPointer) -> Bool {
     name.count == 4 && name.map(HeaderArguments.lowered).elementsEqual("host".utf8)

@@ -21,12 +21,20 @@ struct TLSAcceptor {
 
   func begin() throws {
     let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
+    let channel = channel
+    // From the handshake on the client handler has a timer of its own.
+    let deadline = channel.eventLoop.scheduleTask(in: loop.configuration.clientHeaderTimeout) {
+      channel.close(promise: nil)
+    }
+    channel.closeFuture.whenComplete { _ in deadline.cancel() }
     try channel.pipeline.syncOperations.addHandler(
       ByteToMessageHandler(
         SNIHandler { result in
           var name: String?
           if case .hostname(let host) = result { name = host.lowercased() }
-          return bound.value.received(serverName: name)
+          let secured = bound.value.received(serverName: name)
+          secured.whenComplete { _ in deadline.cancel() }
+          return secured
         }))
   }
 
