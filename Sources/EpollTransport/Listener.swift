@@ -25,6 +25,8 @@ public final class Listener: EpollSource, @unchecked Sendable {
   private let whenExhausted: (IOError) -> Void
   private var isClosed = false
   private var isPausing = false
+  /// There was no descriptor or memory for the last connection.
+  private var isExhausted = false
 
   fileprivate init(
     loop: EpollEventLoop, descriptor: CInt, localAddress: SocketAddress, options: StreamOptions,
@@ -51,6 +53,7 @@ public final class Listener: EpollSource, @unchecked Sendable {
       var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
       let accepted = slu_accept(descriptor, &storage, &length)
       if accepted >= 0 {
+        isExhausted = false
         begin(accepted, SocketAddress(storage))
       } else if accepted == -EAGAIN {
         return
@@ -60,7 +63,9 @@ public final class Listener: EpollSource, @unchecked Sendable {
           isPausing = false
           accept()
         }
-        return whenExhausted(IOError(errnoCode: -accepted, reason: "accept4"))
+        if !isExhausted { whenExhausted(IOError(errnoCode: -accepted, reason: "accept4")) }
+        isExhausted = true
+        return
       } else if !Self.passing.contains(-accepted) {
         return
       }
@@ -98,8 +103,8 @@ extension EpollEventLoop {
   /// - Parameters:
   ///   - reusesPort: other sockets may listen on the same port (`SO_REUSEPORT`); the system spreads connections.
   ///   - setUp: puts the handlers into a new connection. Called on the loop; a throw closes the connection.
-  ///   - whenExhausted: told each time the system had no descriptor or memory for a connection; it is tried again a
-  ///     little later.
+  ///   - whenExhausted: told when the system has no descriptor or memory for a connection, once until there is one again;
+  ///     it is tried every 100 milliseconds.
   /// - Throws: `IOError` when the address cannot be bound or an option is not supported.
   public func listen(
     on address: SocketAddress, backlog: CInt, reusesPort: Bool = false, options: StreamOptions = StreamOptions(),

@@ -70,9 +70,7 @@ struct PendingWrites {
   /// Copies small pieces of large buffers, since they are going to wait: a piece would keep all of its buffer.
   mutating func settle() {
     for index in entries.indices {
-      let bytes = entries[index].bytes
-      guard bytes.readableBytes < bytes.storageCapacity / 2 else { continue }
-      entries[index].bytes = ByteBuffer(bytes: bytes.readableBytesView)
+      entries[index].bytes = entries[index].bytes.settled
     }
   }
 

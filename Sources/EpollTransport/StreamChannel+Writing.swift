@@ -20,28 +20,23 @@ extension StreamChannel {
     return outputIsClosed ? ChannelError.outputClosed : writeFailure
   }
 
-  /// Writes all of `bytes` now, after what was enqueued. For the direct handler: where nothing waits, the bytes go out of
-  /// the caller's memory, which is its own again afterwards unless the socket has not taken all.
-  public func send(_ bytes: inout ByteBuffer) {
-    if phase == .active, pending.isEmpty, hasRoom, !outputIsClosed, writeFailure == nil {
-      let count = bytes.readableBytes
-      let taken = bytes.withUnsafeReadableBytes { slu_send(descriptor, $0.baseAddress, UInt($0.count)) }
-      if taken == count {
-        bytes.moveReaderIndex(forwardBy: count)
-        return
-      }
-      if taken >= 0 || taken == -Int(EAGAIN) {
-        hasRoom = false
-        if taken > 0 { bytes.moveReaderIndex(forwardBy: taken) }
-      } else {
-        bytes.moveReaderIndex(forwardBy: count)
-        return writingFailed(CInt(-taken))
-      }
+  /// Sends what the socket takes at once, out of the caller's memory, unless earlier bytes wait. For the direct handler,
+  /// which is not called back from here; it enqueues and flushes what is left in `bytes`.
+  public func sendAtOnce(_ bytes: inout ByteBuffer) {
+    guard phase == .active, pending.isEmpty, hasRoom, !outputIsClosed, writeFailure == nil else { return }
+    let count = bytes.readableBytes
+    let taken = bytes.withUnsafeReadableBytes { slu_send(descriptor, $0.baseAddress, UInt($0.count)) }
+    if taken == count {
+      bytes.moveReaderIndex(forwardBy: count)
+    } else if taken >= 0 {
+      hasRoom = false
+      bytes.moveReaderIndex(forwardBy: taken)
+    } else if taken == -Int(EAGAIN) {
+      hasRoom = false
+    } else {
+      bytes.moveReaderIndex(forwardBy: count)
+      writingFailed(CInt(-taken))
     }
-    let rest = bytes
-    bytes.moveReaderIndex(forwardBy: bytes.readableBytes)
-    enqueue(rest, nil)
-    flush0()
   }
 
   /// Writes what was enqueued.
