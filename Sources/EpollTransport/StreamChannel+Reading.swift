@@ -90,7 +90,8 @@ extension StreamChannel {
       if let directHandler { directHandler.receivedAll() } else { events.fireChannelReadComplete() }
     }
     guard phase == .active else { return }
-    if !options.allowsRemoteHalfClosure || writeFailure == nil { events.fireErrorCaught(error) }
+    // Of a failed write its promise tells.
+    if writeFailure == nil { events.fireErrorCaught(error) }
     if phase == .active { closeAll(error, nil) }
   }
 }
