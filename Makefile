@@ -37,7 +37,7 @@ bench-instructions: build
 	@Benchmarks/instructions --program .build/$(CONFIGURATION)/sluice $(ARGUMENTS)
 
 fuzz: dependencies
-	@scripts/fuzz $(if $(TARGET),$(TARGET),"handler schema pdk condition http") $(or $(SECONDS),3600)
+	@scripts/fuzz $(if $(TARGET),$(TARGET),"handler schema pdk condition http response") $(or $(SECONDS),3600)
 
 test: dependencies
 	scripts/test

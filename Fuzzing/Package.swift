@@ -21,7 +21,7 @@ let package = Package(
         "CLibFuzzer", .product(name: "SluiceParts", package: "sluice"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
       ],
-      swiftSettings: [.swiftLanguageMode(.v6)],
+      path: "Sources", exclude: ["CLibFuzzer"], sources: ["FuzzTargets", "sluice-fuzz"], swiftSettings: [.swiftLanguageMode(.v6)],
       linkerSettings: [
         .unsafeFlags(["-sanitize=address", fuzzerLibrary]), .linkedLibrary("stdc++"),
       ]),

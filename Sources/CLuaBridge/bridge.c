@@ -850,10 +850,12 @@ static int32_t run(slu_host *host, slu_thread thread, int arguments, int32_t *ke
   begin_limits(host, &thread);
   host->depth = 1;
   slu_guard_begin(&host->guard);
-  // The clock of the thread is not free: only calls that wait pay for it, from their first wait on.
+  // The clock of the thread is not free: only calls that wait pay for it, from their first wait on. What came before
+  // that is known when it was long enough for the watchdog to look at it.
   uint64_t start = is_resumed ? processor_time() : 0;
   slu_run_begin(host);
   int status = lua_resume(thread.state, arguments);
+  if (host->suspended && !is_resumed) start = slu_run_watched_since(host);
   bool was_killed = slu_run_end(host);
   int32_t reason = was_killed && host->abort < SLU_ABORT_CPU ? SLU_ABORT_CPU : host->abort;
   host->depth = 0;
@@ -882,7 +884,7 @@ static int32_t run(slu_host *host, slu_thread thread, int arguments, int32_t *ke
   if (status == LUA_YIELD) {
     if (host->suspended) {
       lua_settop(thread.state, 0);
-      if (is_resumed) host->running.spent_nanoseconds += processor_time() - start;
+      if (start != 0) host->running.spent_nanoseconds += processor_time() - start;
       host->running.coroutines = host->guard.coroutines;
       host->running.memory = host->run_memory - host->request_memory;
       return SLU_RUN_WAITING;

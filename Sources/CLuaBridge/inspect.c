@@ -321,12 +321,14 @@ static int evaluate(lua_State *L) {
   lua_pushvalue(L, environment);
   lua_setfenv(L, -2);
 
+  if (request->argument) lua_pushstring(L, request->argument);
+
   self->started = now_nanoseconds(CLOCK_MONOTONIC);
   self->started_processor = now_nanoseconds(CLOCK_THREAD_CPUTIME_ID);
   // LuaJIT keeps one hook for all coroutines of a state.
   lua_sethook(L, check_time, LUA_MASKCOUNT, HOOK_INTERVAL);
   self->guard.check = check_chunk;
-  code = lua_pcall(L, 0, 1, 0);
+  code = lua_pcall(L, request->argument ? 1 : 0, 1, 0);
   self->guard.check = NULL;
   lua_sethook(L, NULL, 0, 0);
 

@@ -44,6 +44,8 @@ bool slu_is_array(lua_State *L, int index);
 void slu_watchdog_add(slu_host *host);
 void slu_watchdog_remove(slu_host *host);
 void slu_run_begin(slu_host *host);
+// CPU time of the thread when the watchdog first saw the run that goes on now; 0 when it did not look at it yet.
+uint64_t slu_run_watched_since(slu_host *host);
 // Returns true when the run was killed for its CPU time.
 bool slu_run_end(slu_host *host);
 void slu_abort_hook(lua_State *L, lua_Debug *record);

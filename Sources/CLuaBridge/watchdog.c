@@ -77,8 +77,9 @@ static bool look_at(slu_host *host) {
   }
   uint64_t now = cpu_time(host->cpu_clock);
   if (state != host->watched_state) {
+    // In this order: whoever sees the state may read the time.
+    atomic_store_explicit(&host->watched_since, now, memory_order_relaxed);
     host->watched_state = state;
-    host->watched_since = now;
     return true;
   }
   uint64_t limit = atomic_load_explicit(&host->cpu_limit_nanoseconds, memory_order_relaxed);
@@ -177,6 +178,11 @@ void slu_run_begin(slu_host *host) {
     pthread_cond_signal(&wake);
     pthread_mutex_unlock(&lock);
   }
+}
+
+uint64_t slu_run_watched_since(slu_host *host) {
+  if (!host->watched || host->watched_state != atomic_load_explicit(&host->run_state, memory_order_relaxed)) return 0;
+  return atomic_load_explicit(&host->watched_since, memory_order_relaxed);
 }
 
 bool slu_run_end(slu_host *host) {

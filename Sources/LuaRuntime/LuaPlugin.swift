@@ -106,7 +106,9 @@ final class LuaHandler {
     tenant = LuaTenant(plugin: plugin.name, version: plugin.version, on: host)
     let chunk = try host.load(chunk: plugin.source, named: "@\(plugin.name)/handler.lua", tenant)
     defer { host.release(chunk) }
-    let table = try host.evaluate(chunk, tenant)
+    let argument = host.keep(text: "kong.plugins.\(plugin.name).handler")
+    defer { host.release(argument) }
+    let table = try host.evaluate(chunk, argument: argument, tenant)
     guard table != luaNoReference else {
       throw PluginCompileError(plugin: plugin.name, reason: "the handler does not return a table")
     }

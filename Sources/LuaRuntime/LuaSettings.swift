@@ -37,6 +37,11 @@ public struct LuaSettings: Sendable {
   public var sandboxGlobals: [String] = []
   /// The share of traces that are kept, 0 to 1; nil while tracing is off.
   public var tracingSamplingRate: Double?
+  /// Whether traces begin with a span of the request itself, and have one for each attempt to reach an upstream.
+  public var tracesRequests = false
+  public var tracesBalancer = false
+  public var socketTLS = LuaSocketTLS()
+  public var listLimits = LuaListLimits()
 
   public init(
     sandbox: SandboxMode = .strict, memoryLimit: Int = 256 << 20, quota: LuaQuota = LuaQuota(),
@@ -51,6 +56,16 @@ public struct LuaSettings: Sendable {
     self.bodyBufferSize = bodyBufferSize
     self.logSink = logSink
   }
+}
+
+/// How many members plugins read of a list when they name no number themselves, 1 to 1000: `lua_max_*`.
+public struct LuaListLimits: Sendable, Hashable {
+  public var requestHeaders = 100
+  public var responseHeaders = 100
+  public var queryArguments = 100
+  public var formArguments = 100
+
+  public init() {}
 }
 
 extension LuaSettings {

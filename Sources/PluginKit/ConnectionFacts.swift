@@ -10,6 +10,8 @@ public struct ConnectionDescription: Sendable {
   public var serverName: String?
   public var tlsVersion: String?
   public var tlsCipher: String?
+  /// DER of the certificates that the client has shown, its own first; empty when it has shown none or was not asked.
+  public var clientCertificates: [[UInt8]] = []
   /// The peer is in `trusted_ips`.
   public var isPeerTrusted = false
   /// Port map of the listener.
@@ -37,6 +39,7 @@ public final class ConnectionFacts: Sendable {
   public var serverName: String? { description.serverName }
   public var tlsVersion: String? { description.tlsVersion }
   public var tlsCipher: String? { description.tlsCipher }
+  public var clientCertificates: [[UInt8]] { description.clientCertificates }
   public var isPeerTrusted: Bool { description.isPeerTrusted }
   public var publishedPort: Int? { description.publishedPort }
   public var number: UInt64 { description.number }

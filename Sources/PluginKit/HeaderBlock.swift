@@ -189,7 +189,8 @@ public struct HeaderBlock: Sendable {
   ///
   /// CR, LF and NUL, which would end the field for its reader, are percent-encoded.
   public mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    precondition(name.count <= UInt16.max / 3 && arena.count + (name.count + value.count) * 3 <= UInt32.max)
+    // No peer would take such a field; what a template makes of a request must not stop the process.
+    guard name.count <= UInt16.max / 3, arena.count + (name.count + value.count) * 3 <= UInt32.max else { return }
     let nameOffset = arena.count
     appendEscaped(name)
     let valueOffset = arena.count

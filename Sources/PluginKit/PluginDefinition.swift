@@ -131,6 +131,8 @@ public final class LoopServices {
   public let node: NodeInfo
   /// Owned by `LuaRuntime`: the loop's Lua state.
   public var scriptHost: AnyObject?
+  /// The entities of the configuration that runs. Set by the proxy.
+  public var entities: EntityIndex?
   private var keptObjects: [ObjectIdentifier: AnyObject] = [:]
   /// The loop's connections and requests by the names of nginx's status page. Set by the proxy.
   public var connectionStatistics: (() -> [String: Int])?

@@ -83,6 +83,13 @@ public final class RequestContext {
     get { connection.tlsCipher }
     set { connection = connection.with { $0.tlsCipher = newValue } }
   }
+  /// DER of the certificates that the client has shown, its own first; empty without.
+  public var clientCertificates: [[UInt8]] {
+    get { connection.clientCertificates }
+    set { connection = connection.with { $0.clientCertificates = newValue } }
+  }
+  /// What plugins ask of the TLS handshake; nil after the certificate phase.
+  public var handshake: TLSHandshakeDemands?
   /// What a plugin has found about the client's certificate: `SUCCESS`, `NONE` or `FAILED:` and a reason.
   public var clientCertificateVerification: String?
   /// Serial number of the client connection within the process.

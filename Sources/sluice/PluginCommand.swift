@@ -17,7 +17,7 @@ struct PluginFiles: ParsableArguments {
   @Argument(help: "File of the schema.")
   var schema: String
 
-  @Option(help: "Name of the plugin; otherwise the one in the schema.")
+  @Option(help: "Name of the plugin; otherwise the one in the schema, or that of its folder.")
   var name: String?
 
   @Option(help: "Configuration of an instance, as JSON.")
@@ -25,6 +25,12 @@ struct PluginFiles: ParsableArguments {
 
   @Option(name: [.customShort("c"), .customLong("conf")], help: "Settings file of the gateway that it is for.")
   var file: String?
+
+  /// The name of the folder that the schema is in, as Kong's plugins have it.
+  private var folderName: String {
+    let name = URL(filePath: schema).standardizedFileURL.deletingLastPathComponent().lastPathComponent
+    return name.isEmpty || name == "/" ? "plugin" : name
+  }
 
   /// - Parameter prefix: folder for what the settings put under `prefix`.
   func workbench(prefix: String) throws -> PluginWorkbench {
@@ -41,7 +47,8 @@ struct PluginFiles: ParsableArguments {
     do {
       let (settings, warnings) = try GatewaySettings.load(file: file, environment: environment)
       for warning in warnings { FileHandle.standardError.write(Data("[warn] \(warning)\n".utf8)) }
-      return PluginWorkbench(name: name, handler: try read(handler), schema: try read(schema), settings: settings)
+      return PluginWorkbench(
+        name: name, supposedName: folderName, handler: try read(handler), schema: try read(schema), settings: settings)
     } catch let error as SettingsError {
       throw fail("\(error)")
     }

@@ -77,7 +77,8 @@ struct JSONTests {
     #expect(JSONValue.number(0.01).serializedString == "0.01")
     #expect(JSONValue.number(1_700_000_000.123).serializedString == "1700000000.123")
     #expect(JSONValue.integer(.min).serializedString == "-9223372036854775808")
-    for number in [1e300, 1e-7, 123456789012345680.0] {
+    #expect(LuaTableText.number(-0x1p63) == "-9.2233720368548e+18")
+    for number in [1e300, 1e-7, 123456789012345680.0, 0x1p63, -0x1p63] {
       let text = JSONValue.number(number).serializedString
       #expect(try JSONValue(parsing: text).double == number)
     }

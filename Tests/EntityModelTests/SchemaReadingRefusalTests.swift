@@ -13,7 +13,7 @@ import Testing
       ([("type", .number(1))], "config.f.type: expected a string"),
       (
         [("type", .string("text"))],
-        "config.f.type: expected one of: array, boolean, foreign, integer, map, number, record, set, string"
+        "config.f.type: expected one of: array, boolean, foreign, integer, json, map, number, record, set, string"
       ),
       ([("type", .string("function"))], "config.f: a configuration is data and cannot hold a field of type 'function'"),
       ([("type", .string("array"))], "config.f: field of type 'array' must declare 'elements'"),
@@ -119,8 +119,7 @@ import Testing
         == "error in definition of 'probe': protocols: cannot change type in a specialized field")
     #expect(
       S.message(S.schema(config: [], more: [("transformations", .list([.string("x")]))]))
-        == "transformations: a streamed schema is plain data and cannot have 'transformations'; do this work in the "
-        + "handler")
+        == "transformations.1: expected a record")
   }
 
   @Test("functions are named with their path and line")

@@ -36,6 +36,21 @@ struct SettingsValueTests {
     }
   }
 
+  @Test("versions of TLS, instrumentations and shares are read as Kong writes them")
+  func luaValues() {
+    #expect(
+      value(SettingKind<TLSVersionRange>.tlsVersions, "TLSv1.3 TLSv1.2")
+        == TLSVersionRange(oldest: .tlsv12, newest: .tlsv13))
+    for bad in ["", "SSLv3", "TLSv1.1 TLSv1.3", "TLSv1.4"] {
+      #expect(value(SettingKind<TLSVersionRange>.tlsVersions, bad) == nil, "\(bad)")
+    }
+    #expect(value(SettingKind<[TracingInstrumentation]>.instrumentations, "off") == [])
+    #expect(value(SettingKind<[TracingInstrumentation]>.instrumentations, "request, balancer") == [.request, .balancer])
+    #expect(value(SettingKind<[TracingInstrumentation]>.instrumentations, "requests") == nil)
+    #expect(value(SettingKind<Double>.share, "0.25") == 0.25)
+    for bad in ["-0.1", "1.1", "nan", ""] { #expect(value(SettingKind<Double>.share, bad) == nil, "\(bad)") }
+  }
+
   @Test("addresses take names, IPv6 in brackets, and flags in any order")
   func listeners() {
     let all = value(SettingKind<[ListenAddress]>.listeners, "[::1]:8443 ssl http2, gateway.local:80 backlog=5 bind")

@@ -137,7 +137,7 @@ struct FunctionPluginTests {
 
   @Test(
     "functions for phases that do not run are refused, not taken and ignored",
-    arguments: ["certificate", "ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"])
+    arguments: ["ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"])
   func absentPhases(phase: String) throws {
     let validator = EntityValidator(catalogue: PluginCatalogue(LuaBundledPlugins.descriptions), now: { 1_000_000 })
     for name in ["pre-function", "post-function"] {

@@ -98,7 +98,7 @@ import Testing
     }
     for name in ["os", "io", "ffi", "debug", "package", "jit", "kong.db.schema.typedefs", "resty.http", ""] {
       let message = InspectionRefusalTests.violations(handler: "require '\(name)'", inspector: inspector)["handler"]
-      #expect(message == "error in line 1: require '\(name)' not allowed within sandbox")
+      #expect(message?.hasPrefix("error in line 1: require '\(name)' not allowed within sandbox") == true)
     }
   }
 

@@ -103,7 +103,7 @@ import Testing
     var answers: Set<String> = []
     for bytes in stride(from: 0, to: 2 << 20, by: 24_000) {
       limits.memoryBytes = bytes
-      let inspection = ChunkInspection(chunk: .schema, environment: .schema, limits: limits)
+      let inspection = ChunkInspection(chunk: .schema, environment: .schema, plugin: "probe", limits: limits)
       do throws(ChunkInspection.Refusal) {
         _ = try inspection.evaluate(InspectionRefusalTests.goodSchema)
         answers.insert("accepted")

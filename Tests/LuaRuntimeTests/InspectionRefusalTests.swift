@@ -73,7 +73,7 @@ import Testing
       (
         "return { PRIORITY = 1, VERSION = '1' }",
         "the handler has no function for any phase. "
-          + "The phases are: rewrite, access, response, header_filter, body_filter, log"
+          + "The phases are: certificate, rewrite, access, response, header_filter, body_filter, log"
       ),
       (
         "return { PRIORITY = 1, VERSION = '1', access = true }",
@@ -83,17 +83,17 @@ import Testing
         "local p = { PRIORITY = 1, VERSION = '1' }\nfunction p:access() end\nfunction p:init_worker() end\nreturn p",
         "line 3: a streamed plugin cannot have the phase 'init_worker': a streamed plugin is loaded while the gateway "
           + "is serving; prepare what you need on first use. "
-          + "The phases are: rewrite, access, response, header_filter, body_filter, log"
+          + "The phases are: certificate, rewrite, access, response, header_filter, body_filter, log"
       ),
       (
         "return { PRIORITY = 1, VERSION = '1', preread = function() end }",
         "line 1: a streamed plugin cannot have the phase 'preread': it belongs to stream proxying. "
-          + "The phases are: rewrite, access, response, header_filter, body_filter, log"
+          + "The phases are: certificate, rewrite, access, response, header_filter, body_filter, log"
       ),
       (
         "return { PRIORITY = 1, VERSION = '1', log = print, acces = function() end }",
         "line 1: 'acces' is not a phase; did you mean 'access'? "
-          + "The phases are: rewrite, access, response, header_filter, body_filter, log"
+          + "The phases are: certificate, rewrite, access, response, header_filter, body_filter, log"
       ),
       (
         "return { PRIORITY = 1, VERSION = '1', response = function() end, body_filter = function() end }",

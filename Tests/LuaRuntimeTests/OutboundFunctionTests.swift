@@ -1,3 +1,4 @@
+import EpollTransport
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -59,12 +60,13 @@ struct OutboundFunctionTests {
   }
 
   /// Runs the body of an access function on a real event loop, and gives what it answers.
-  private func run(_ code: String, _ config: [String: Int]) async throws -> [String] {
-    let loop = MultiThreadedEventLoopGroup.singleton.next()
+  func run(_ code: String, _ config: [String: Int], tls: LuaSocketTLS = LuaSocketTLS()) async throws -> [String] {
+    let loop = try TransportLoop.shared.get()
     return try await withCheckedThrowingContinuation { continuation in
       loop.execute {
         do {
           let fixture = LuaFixture(sandbox: .lax)
+          fixture.settings.socketTLS = tls
           let driver = LiveDriver(loop)
           driver.done = { context in
             _ = driver
@@ -114,6 +116,31 @@ struct OutboundFunctionTests {
       ])
     try await plain.stop()
     try await secure.stop()
+  }
+
+  @Test("sockets and clients trust the authorities of the settings, and speak their versions of TLS")
+  func trust() async throws {
+    let server = try await TinyServer.start(tls: true)
+    let ask = """
+      local c = require("resty.http").new()
+      local connected, failure = c:connect {scheme = "https", host = "127.0.0.1", port = conf.port}
+      local s = ngx.socket.tcp()
+      s:connect("127.0.0.1", conf.port)
+      local session, why = s:sslhandshake(nil, nil, true)
+      answer(connected and "connected" or failure, session and "session" or why)
+      """
+    let authority = try NIOSSLCertificate.fromPEMBytes(Array(TestCertificate.pem.utf8))
+    let unknown = try await run(ask, ["port": server.port], tls: LuaSocketTLS(trustRoots: .certificates([])))
+    #expect(unknown == ["\"certificate verify failed\"", "\"certificate verify failed\""])
+    let trusted = try await run(ask, ["port": server.port], tls: LuaSocketTLS(trustRoots: .certificates(authority)))
+    #expect(trusted == ["\"connected\"", "\"session\""])
+    // The server speaks 1.2 and later.
+    let old = try await run(
+      ask, ["port": server.port],
+      tls: LuaSocketTLS(
+        trustRoots: .certificates(authority), minimumVersion: .tlsv11, maximumVersion: .tlsv11))
+    #expect(old.count == 2 && !old.contains("\"session\"") && !old.contains("\"connected\""))
+    try await server.stop()
   }
 
   @Test("a datagram goes out and its answer comes back; a name is resolved; keys are derived meanwhile")
@@ -186,9 +213,10 @@ private final class TinyServer: ChannelInboundHandler {
     if tls {
       let certificate = try NIOSSLCertificate(bytes: Array(TestCertificate.pem.utf8), format: .pem)
       let key = try NIOSSLPrivateKey(bytes: Array(TestCertificate.key.utf8), format: .pem)
-      context = try NIOSSLContext(
-        configuration: .makeServerConfiguration(
-          certificateChain: [.certificate(certificate)], privateKey: .privateKey(key)))
+      var configuration = TLSConfiguration.makeServerConfiguration(
+        certificateChain: [.certificate(certificate)], privateKey: .privateKey(key))
+      configuration.minimumTLSVersion = .tlsv12
+      context = try NIOSSLContext(configuration: configuration)
     }
     let serverContext = context
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

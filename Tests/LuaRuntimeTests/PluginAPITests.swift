@@ -59,6 +59,25 @@ struct PluginAPITests {
       ])
   }
 
+  @Test("numbers and names at the ends of their ranges are texts or errors")
+  func extremes() throws {
+    let fixture = LuaFixture()
+    let answers = try fixture.answers(
+      """
+      answer(ngx.escape_uri(-2^63), try(kong.request.get_headers, 0/0),
+        (try(ngx.req.get_uri_args, 0/0)), (try(kong.response.set_header, ("\\1"):rep(4096), "v")),
+        (try(kong.service.request.set_header, ("x"):rep(32767), "v")),
+        (try(kong.response.set_headers, {[("x"):rep(32767)] = "v"})), try(ngx.sleep, 0/0), (try(kong.response.exit, 0/0)))
+      """)
+    #expect(
+      answers == [
+        "\"-9.2233720368548e%2B18\"", "\"error: max_headers must be >= 1\"",
+        "\"ok\"", "\"ok\"", "\"error: invalid header name: empty or too long\"",
+        "\"error: invalid header name: empty or too long\"", "\"error: invalid sleep duration\"",
+        "\"error: code must be a number between 100 and 599\"",
+      ])
+  }
+
   @Test("bodies are decoded by their type")
   func bodies() throws {
     for (type, body, answer) in [

@@ -118,6 +118,29 @@ import Testing
     #expect(Self.processorTime() - start < 400)
   }
 
+  @Test("what a call uses before its first wait and after it is one sum")
+  func waitsOnce() throws {
+    let limit = 200
+    let fixture = LuaFixture(cpuLimitMilliseconds: limit)
+    func loop(_ steps: Int) -> String { "for i = 1, \(steps) do local x = i * 2 end " }
+    // How many steps a millisecond has on this machine.
+    let sample = 4_000_000
+    let plugin = try fixture.phase("access", name: "sample", loop(sample))
+    let context = fixture.request()
+    let start = Self.processorTime()
+    #expect(plugin.run(.access, context).name == "finished")
+    let steps = Double(sample) / (Self.processorTime() - start)
+
+    for (share, outcome) in [(0.3, "finished"), (0.75, "failed")] {
+      let part = loop(Int(steps * Double(limit) * share))
+      let plugin = try fixture.phase("access", name: "waiter", part + "ngx.sleep(1) " + part)
+      let before = fixture.driver.outcomes.count
+      #expect(plugin.run(.access, fixture.request()).name == "suspended")
+      fixture.driver.loop.advanceTime(by: .seconds(1))
+      #expect(fixture.driver.outcomes.dropFirst(before).map(\.name) == [outcome])
+    }
+  }
+
   @Test("a regular expression that would search for minutes ends with the time of the call")
   func regularExpressions() throws {
     for body in [

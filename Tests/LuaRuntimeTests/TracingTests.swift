@@ -32,6 +32,50 @@ struct TracingTests {
         == [#"{1="root", 2="child"}"#])
   }
 
+  @Test("the request has a span of its own, and each attempt to reach an upstream, when that is wanted")
+  func requestSpans() throws {
+    let fixture = LuaFixture()
+    fixture.settings.tracingSamplingRate = 1
+    fixture.settings.tracesRequests = true
+    fixture.settings.tracesBalancer = true
+    let context = fixture.request("/a?b=1", method: .post)
+    context.startedAtMilliseconds = 1000
+    context.startedAt = 5_000_000
+    #expect(
+      try fixture.answers(
+        """
+        local root = kong.tracing.active_span()
+        local child = kong.tracing.start_span("child")
+        answer(root.name, root.kind, root == kong.tracing.get_root_span(), child.parent_id == root.span_id,
+          root.attributes["http.method"], root.attributes["http.url"], root.start_time_ns / 1e6)
+        """, context) == [
+          "\"kong\"", "2", "true", "true", "\"POST\"", "\"http://example.com/a?b=1\"", "1000",
+        ])
+    context.tries = [
+      UpstreamTry(ip: "10.0.0.1", port: 80, balancerStart: 1001, balancerLatencyNanoseconds: 0),
+      UpstreamTry(ip: "10.0.0.2", port: 81, balancerStart: 1003, balancerLatencyNanoseconds: 0),
+    ]
+    context.tries[0].code = 502
+    context.response.status = 201
+    context.endedAt = 15_000_000
+    #expect(
+      try fixture.answers(
+        """
+        local n = {}
+        for _ = 1, 2 do
+          n = {}
+          kong.tracing.process_span(function(s)
+            n[#n + 1] = table.concat({s.name, s.attributes["http.status_code"] or "-", s.status or 0,
+              s.attributes["net.peer.ip"] or "-", s.end_time_ns and (s.end_time_ns - s.start_time_ns) / 1e6 or "open"}, " ")
+          end)
+        end
+        answer(unpack(n))
+        """, in: .log, context) == [
+          "\"kong 201 0 127.0.0.1 10\"", "\"child - 0 - open\"", "\"kong.balancer 502 2 10.0.0.1 2\"",
+          "\"kong.balancer - 0 10.0.0.2 7\"",
+        ])
+  }
+
   @Test("while tracing is off spans take everything and keep nothing")
   func off() throws {
     #expect(

@@ -10,7 +10,7 @@ import Testing
 @Suite("TLS on both sides") struct TLSTests {
   /// A proxy with a TLS listener: the certificate of `a.test` by its SNI, another one by default.
   private static func outer(_ upstream: Int) async throws -> ProxyFixture {
-    let context = try NIOSSLContext(
+    let tls = try ServerTLS(
       configuration: .makeServerConfiguration(
         certificateChain: NIOSSLCertificate.fromPEMBytes(Array(TestCertificates.fallbackCertificate.utf8)).map {
           .certificate($0)
@@ -27,7 +27,7 @@ import Testing
       ]
     ) {
       $0.listeners = [.init(host: "127.0.0.1", port: 0, isTLS: true)]
-      $0.defaultTLSContext = context
+      $0.defaultTLS = tls
     }
   }
 

@@ -28,25 +28,3 @@ private func runChosen(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
   chosen(UnsafeRawBufferPointer(start: bytes, count: count))
   return 0
 }
-
-/// What can be fuzzed.
-enum FuzzTarget: String, CaseIterable {
-  case handler, schema, pdk, condition, http
-
-  /// Makes what the target needs once; the function takes one input.
-  func start() -> (UnsafeRawBufferPointer) -> Void {
-    switch self {
-    case .handler:
-      let target = HandlerTarget()
-      return { target.run($0) }
-    case .schema:
-      let target = SchemaTarget()
-      return { target.run($0) }
-    case .pdk:
-      let target = PluginAPITarget()
-      return { target.run($0) }
-    case .condition: return ConditionTarget.run
-    case .http: return RequestTargetReader.run
-    }
-  }
-}

@@ -102,7 +102,7 @@ enum HTTPLog {
         context.logger.warning(
           "plugin '\(instance.pluginName)': config.retry_count has no effect, use config.queue.max_retry_time")
       }
-      return HTTPLogExecutor(
+      return QueuedLogExecutor(
         key: queueKey(instance, config), pluginName: instance.pluginName, parameters: parameters,
         delivery: delivery(endpoint, config, tls, sendsList: parameters.maxBatchSize > 1, context.services),
         customFields: try CustomLogFields(instance, context.services), context: context)
@@ -160,26 +160,5 @@ enum HTTPLog {
       payload.writeInteger(UInt8(ascii: "]"))
       return payload
     }
-  }
-}
-
-/// Logs one request: makes the entry and hands it to the queue.
-struct HTTPLogExecutor: PluginExecutor {
-  let phases = PhaseSet(.log)
-  let key: String
-  let pluginName: String
-  let parameters: LogQueueParameters
-  let delivery: LogDelivery
-  let customFields: CustomLogFields
-  let context: PluginCompileContext
-
-  func prepare(on loop: LoopServices) throws(PluginCompileError) { try customFields.prepare(on: loop) }
-
-  func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
-    let logger = self.context.logger
-    customFields.apply(to: context, plugin: pluginName, logger: logger)
-    LogQueues.of(context, self.context.services).enqueue(
-      ByteBuffer(bytes: context.serialized().serialized()), key: key, plugin: pluginName, parameters, delivery, logger)
-    return .finished
   }
 }

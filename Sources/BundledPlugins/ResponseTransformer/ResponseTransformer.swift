@@ -45,7 +45,7 @@ enum ResponseTransformer {
         "functions": TransformerFields.list(
           .string.checked(
             by: .custom("lua_function") { value in
-              value.string.flatMap { LuaText.problem(of: $0) }.map { "Error parsing function: \($0)" }
+              value.string.flatMap { LuaSyntax.problem(of: $0) }.map { "Error parsing function: \($0)" }
             })
         ).described("Lua texts that return a function, which is called with the body and returns the new one."),
         "json": names.described("Members whose values the functions are called with, in place of the whole body."),

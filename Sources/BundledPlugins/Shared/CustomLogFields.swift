@@ -13,7 +13,7 @@ struct CustomLogFields: Sendable {
     var texts: [String] = []
     for key in chunks.keys.sorted() {
       guard let text = chunks[key]?.string else { continue }
-      if let problem = LuaText.problem(of: text) {
+      if let problem = LuaSyntax.problem(of: text) {
         throw PluginCompileError(plugin: instance.pluginName, reason: "config.custom_fields_by_lua.\(key): \(problem)")
       }
       keys.append(key)
@@ -24,7 +24,7 @@ struct CustomLogFields: Sendable {
   }
 
   @Sendable static func violation(_ value: JSONValue) -> String? {
-    value.string.flatMap { LuaText.problem(of: $0) }.map { "Error parsing function: \($0)" }
+    value.string.flatMap { LuaSyntax.problem(of: $0) }.map { "Error parsing function: \($0)" }
   }
 
   func prepare(on loop: LoopServices) throws(PluginCompileError) {

@@ -39,37 +39,19 @@ enum TCPLog {
         tls: config.flag("tls") ? OutboundTLS(verifies: config["ssl_verify"]?.bool ?? true) : nil,
         serverName: config.text("tls_sni"))
       let tcp = context.services.tcp
-      return TCPLogExecutor(
+      return QueuedLogExecutor(
         // Instances that agree in where and how they send share a queue.
-        key: "\(instance.pluginName) \(server)", pluginName: instance.pluginName,
+        key: "\(instance.pluginName) \(server)", pluginName: instance.pluginName, parameters: LogQueueParameters(),
         delivery: LogDelivery(label: "\(host):\(port)") { entries, loop in
-          var bytes = entries.first ?? ByteBuffer()
-          for entry in entries.dropFirst() { bytes.writeImmutableBuffer(entry) }
-          return tcp.send(bytes, to: server, on: loop)
+          var lines = ByteBuffer()
+          lines.reserveCapacity(entries.reduce(0) { $0 + $1.readableBytes + 1 })
+          for entry in entries {
+            lines.writeImmutableBuffer(entry)
+            lines.writeInteger(UInt8(ascii: "\n"))
+          }
+          return tcp.send(lines, to: server, on: loop)
         },
         customFields: try CustomLogFields(instance, context.services), context: context)
     }
-  }
-}
-
-/// Logs one request: makes the line and hands it to the queue.
-struct TCPLogExecutor: PluginExecutor {
-  let phases = PhaseSet(.log)
-  let key: String
-  let pluginName: String
-  let delivery: LogDelivery
-  let customFields: CustomLogFields
-  let context: PluginCompileContext
-
-  func prepare(on loop: LoopServices) throws(PluginCompileError) { try customFields.prepare(on: loop) }
-
-  func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
-    let logger = self.context.logger
-    customFields.apply(to: context, plugin: pluginName, logger: logger)
-    var line = ByteBuffer(bytes: context.serialized().serialized())
-    line.writeInteger(UInt8(ascii: "\n"))
-    LogQueues.of(context, self.context.services).enqueue(
-      line, key: key, plugin: pluginName, LogQueueParameters(), delivery, logger)
-    return .finished
   }
 }

@@ -94,7 +94,7 @@ enum TemplateLibrary {
     _ arguments: [TemplateValue], _ index: Int, _ name: String
   ) throws(TemplateFailure) -> Int {
     guard index < arguments.count, let number = arguments[index].coercedNumber, number.isFinite,
-      let value = Int(exactly: number.rounded(.down)), abs(value) < Int(Int32.max)
+      let value = Int(exactly: number.rounded(.down)), value.magnitude < Int(Int32.max)
     else {
       let type = index < arguments.count ? arguments[index].typeName : "no value"
       throw TemplateFailure("bad argument #\(index + 1) to '\(name)' (number expected, got \(type))")

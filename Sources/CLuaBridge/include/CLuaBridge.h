@@ -250,8 +250,9 @@ struct slu_host {
   uint64_t thread_id;
   int32_t cpu_clock;
   bool watched;
-  uint64_t watched_state;
-  uint64_t watched_since;
+  // The run that the watchdog saw last, and the CPU time of the host's thread at its first look at it.
+  _Atomic uint64_t watched_state;
+  _Atomic uint64_t watched_since;
 };
 
 // Creates a state with the standard libraries. NULL when there is no memory. `compiler` turns the compiler on, but for

@@ -51,6 +51,8 @@ typedef struct {
   size_t chunk_length;
   // Lua's name for the chunk, with the leading `=`.
   const char *chunk_name;
+  // What the chunk finds in `...`, as if it had been required; NULL for nothing.
+  const char *argument;
   // Bytes that the state may hold.
   size_t memory_limit;
   // Processor time of the chunk; by the wall clock it may take four times as long.

@@ -81,7 +81,7 @@ enum LuaTableText {
 
   /// A number as Lua writes it: 14 significant digits, no fraction for whole ones.
   static func number(_ value: Double) -> String {
-    if let whole = Int64(exactly: value), abs(whole) < 100_000_000_000_000 { return String(whole) }
+    if let whole = Int64(exactly: value), whole.magnitude < 100_000_000_000_000 { return String(whole) }
     return CFormat.general(value, digits: 14)
   }
 }

@@ -43,7 +43,7 @@ extension JSONValue {
 
   /// A finite number in its shortest form; a whole one without fraction.
   public static func text(of number: Double) -> String {
-    if let whole = Int64(exactly: number), abs(whole) < 1_000_000_000_000_000 { return String(whole) }
+    if let whole = Int64(exactly: number), whole.magnitude < 1_000_000_000_000_000 { return String(whole) }
     return "\(number)"
   }
 

@@ -42,6 +42,8 @@ public struct FieldSchema: Sendable {
   public var description: String?
   public var examples: [JSONValue] = []
   public var deprecation: Deprecation?
+  /// Attributes that only readers of the schema look at, such as `indexed`.
+  public var hints: [String: JSONValue] = [:]
 
   public init(_ kind: Kind) { self.kind = kind }
 
@@ -63,11 +65,16 @@ public struct Deprecation: Sendable, Hashable {
   public var removalInVersion: String
   /// Dotted paths of the fields that replace the deprecated one.
   public var replacedWith: [[String]]
+  /// The default that the field had before it was deprecated.
+  public var oldDefault: JSONValue?
 
-  public init(message: String, removalInVersion: String, replacedWith: [[String]] = []) {
+  public init(
+    message: String, removalInVersion: String, replacedWith: [[String]] = [], oldDefault: JSONValue? = nil
+  ) {
     self.message = message
     self.removalInVersion = removalInVersion
     self.replacedWith = replacedWith
+    self.oldDefault = oldDefault
   }
 }
 
@@ -96,6 +103,8 @@ public enum FieldCheck: Sendable {
   case matchAny([String], error: String?)
   case contains(JSONValue)
   case mutuallyExclusiveSubsets([[String]])
+  /// The JSON schema of a field of the type `json`.
+  case jsonSchema(JSONSchema)
   /// A check written in Swift; the name is what `/schemas` would call the typedef and what tests refer to.
   /// Returns the message of a violation, nil if the value is good. Streamed schemas never have one.
   case custom(String, @Sendable (JSONValue) -> String?)
@@ -126,13 +135,16 @@ public struct RecordSchema: Sendable {
   public var fields: [NamedField]
   public var entityChecks: [EntityCheck]
   public var shorthandFields: [ShorthandField]
+  public var transformations: [Transformation]
 
   public init(
-    _ fields: [NamedField], entityChecks: [EntityCheck] = [], shorthandFields: [ShorthandField] = []
+    _ fields: [NamedField], entityChecks: [EntityCheck] = [], shorthandFields: [ShorthandField] = [],
+    transformations: [Transformation] = []
   ) {
     self.fields = fields
     self.entityChecks = entityChecks
     self.shorthandFields = shorthandFields
+    self.transformations = transformations
   }
 
   public subscript(name: String) -> FieldSchema? { fields.first { $0.name == name }?.schema }
@@ -203,6 +215,21 @@ public enum EntityCheck: Sendable {
   }
 }
 
+/// Fields that are changed together. What is left of it without its functions: either all of its input is given, or
+/// none of it.
+///
+/// Source: Kong fact, schema-library §5.
+public struct Transformation: Sendable, Hashable {
+  /// Dotted paths.
+  public var input: [String]
+  public var needs: [String]
+
+  public init(input: [String], needs: [String] = []) {
+    self.input = input
+    self.needs = needs
+  }
+}
+
 /// An input-only field that expands into others before defaults are filled.
 public struct ShorthandField: Sendable {
   public var name: String
@@ -220,5 +247,14 @@ public struct ShorthandField: Sendable {
     self.schema = schema
     self.translateBackwards = translateBackwards
     self.expand = expand
+  }
+
+  /// Another name for the fields at the given paths, each of which gets the value as it is.
+  public init(name: String, schema: FieldSchema, standingFor paths: [[String]], translateBackwards: [String]? = nil) {
+    self.init(name: name, schema: schema, translateBackwards: translateBackwards) { value in
+      var members: [String: JSONValue] = [:]
+      for path in paths { FieldPath(path.joined(separator: ".")).insert(value, into: &members) }
+      return members
+    }
   }
 }

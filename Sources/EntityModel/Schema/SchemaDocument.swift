@@ -9,7 +9,9 @@ extension EntityDefinition {
 extension PluginSchema {
   /// The answer of `GET /schemas/plugins/{name}`: only the plugin's own fields.
   public func document() -> JSONValue {
-    RecordSchema(fields, entityChecks: entityChecks).document
+    RecordSchema(
+      fields, entityChecks: entityChecks, shorthandFields: shorthandFields, transformations: transformations
+    ).document
   }
 }
 
@@ -32,6 +34,7 @@ extension RecordSchema {
           return .object([shorthand.name: .object(attributes)])
         })
     }
+    if !transformations.isEmpty { output["transformations"] = .array(transformations.map(\.document)) }
     return output
   }
 }
@@ -78,6 +81,7 @@ extension FieldSchema {
     if let description { output["description"] = .string(description) }
     if !examples.isEmpty { output["examples"] = .array(examples) }
     if let deprecation { output["deprecation"] = deprecation.document }
+    output.merge(hints) { own, _ in own }
     for check in checks { check.add(to: &output) }
     if case .string = kind, output["len_min"] == nil, output["len_eq"] == nil { output["len_min"] = 1 }
     return output
@@ -93,6 +97,7 @@ extension Deprecation {
       output["replaced_with"] = .array(
         replacedWith.map { .object(["path": .array($0.map(JSONValue.string))]) })
     }
+    if let oldDefault { output["old_default"] = oldDefault }
     return .object(output)
   }
 }
@@ -125,6 +130,7 @@ extension FieldCheck {
     case .contains(let value): output["contains"] = value
     case .mutuallyExclusiveSubsets(let subsets):
       output["mutually_exclusive_subsets"] = .array(subsets.map { .array($0.map(JSONValue.string)) })
+    case .jsonSchema(let schema): output["json_schema"] = ["inline": schema.document]
     case .custom: break
     }
   }
@@ -132,6 +138,14 @@ extension FieldCheck {
   /// Whole bounds are written without fraction.
   private static func number(_ value: Double) -> JSONValue {
     Int64(exactly: value).map(JSONValue.integer) ?? (value.isFinite ? .number(value) : .string("\(value)"))
+  }
+}
+
+extension Transformation {
+  var document: JSONValue {
+    var output: [String: JSONValue] = ["input": .array(input.map(JSONValue.string))]
+    if !needs.isEmpty { output["needs"] = .array(needs.map(JSONValue.string)) }
+    return .object(output)
   }
 }
 

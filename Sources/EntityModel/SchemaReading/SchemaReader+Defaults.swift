@@ -49,10 +49,21 @@ extension SchemaReader {
       if case .string(let id)? = tree["id"] { return .object(["id": .string(id)]) }
       report(path, "expected a record with the field 'id'")
     case .json, .variant:
-      if let value = tree.json() { return value }
+      if let value = plainData(tree, by: field) { return value }
       report(path, "expected plain data")
     }
     return nil
+  }
+
+  /// The value as JSON; where empty tables may be lists or objects, whichever the field's JSON schema takes.
+  private func plainData(_ tree: SchemaTree, by field: FieldSchema) -> JSONValue? {
+    guard let value = tree.json(), let other = tree.json(emptyIsObject: true), other != value else { return tree.json() }
+    for check in field.checks {
+      if case .jsonSchema(let schema) = check, schema.violation(of: value) != nil, schema.violation(of: other) == nil {
+        return other
+      }
+    }
+    return value
   }
 
   private mutating func convertList(

@@ -163,7 +163,7 @@ extension SchemaReader {
     return (name, field)
   }
 
-  private mutating func readNames(_ tree: SchemaTree?, at path: String, scope: CheckScope) -> [String]? {
+  mutating func readNames(_ tree: SchemaTree?, at path: String, scope: CheckScope) -> [String]? {
     guard let names = readStrings(tree, at: path) else { return nil }
     guard names.count <= Limit.checks else {
       report(path, "there are too many names (at most \(Limit.checks))")

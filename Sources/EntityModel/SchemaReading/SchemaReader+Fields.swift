@@ -2,7 +2,7 @@ extension SchemaReader {
   /// What a type must declare.
   private static let requiredAttributes: [String: [String]] = [
     "array": ["elements"], "set": ["elements"], "map": ["keys", "values"], "record": ["fields"],
-    "foreign": ["reference"],
+    "foreign": ["reference"], "json": ["json_schema"],
   ]
 
   /// Attributes that only some types may have.
@@ -20,8 +20,11 @@ extension SchemaReader {
 
   private static let flagAttributes: Set<String> = [
     "required", "nilable", "abstract", "auto", "immutable", "unique", "unique_across_ws", "generate_admin_api",
-    "transient", "encrypted", "referenceable", "indexed", "legacy",
+    "transient", "encrypted", "referenceable", "indexed", "legacy", "hide_admin_gui",
   ]
+
+  /// Flags that mean nothing to validation and storage; readers of the schema see them.
+  private static let hints = ["nilable", "generate_admin_api", "indexed", "legacy", "hide_admin_gui"]
 
   private static let otherAttributes: Set<String> = [
     "type", "default", "on_delete", "reference", "err", "description", "examples", "deprecation", "json_schema",
@@ -29,7 +32,7 @@ extension SchemaReader {
   ]
 
   private static let types: Set<String> = [
-    "array", "boolean", "foreign", "integer", "map", "number", "record", "set", "string",
+    "array", "boolean", "foreign", "integer", "json", "map", "number", "record", "set", "string",
   ]
 
   /// Reads an array of single-key tables; `path` is that of the record, empty for the schema itself.
@@ -97,6 +100,9 @@ extension SchemaReader {
     readFlags(tree, into: &field, at: path, name: name)
     readTexts(tree, into: &field, at: path)
     field.checks = readChecks(tree, of: field, at: path)
+    if type == "json", let schema = readJSONSchema(tree["json_schema"], at: "\(path).json_schema") {
+      field.checks.append(.jsonSchema(schema))
+    }
     readDeprecation(tree["deprecation"], into: &field, at: "\(path).deprecation")
     if let examples = tree["examples"] {
       if let values = examples.sequence {
@@ -120,16 +126,9 @@ extension SchemaReader {
       return nil
     }
     guard !Self.types.contains(type) else { return type }
-    switch type {
-    case "function":
+    if type == "function" {
       report(path, "a configuration is data and cannot hold a field of type 'function'")
-    case "json":
-      // Kong compatibility: JSON schemas inside streamed schemas are not supported.
-      report(
-        path,
-        "type 'json' is not supported in a streamed schema; declare a record or a map, or take a string and parse it "
-          + "in the handler")
-    default:
+    } else {
       report("\(path).type", "expected one of: \(Self.types.sorted().joined(separator: ", "))")
     }
     return nil
@@ -140,7 +139,9 @@ extension SchemaReader {
       report(path, "field of type '\(type)' must declare '\(attribute)'")
     }
     for (attribute, _) in tree.namedEntries {
-      if let types = Self.attributeTypes[attribute], !types.contains(type) {
+      if let types = Self.attributeTypes[attribute] ?? (attribute == "json_schema" ? ["json"] : nil),
+        !types.contains(type)
+      {
         report(path, "field of type '\(type)' cannot have attribute '\(attribute)'")
       } else if !Self.flagAttributes.contains(attribute), !Self.otherAttributes.contains(attribute),
         !Self.checkAttributes.contains(attribute)
@@ -165,6 +166,7 @@ extension SchemaReader {
     case "integer": return .integer
     case "number": return .number
     case "boolean": return .boolean
+    case "json": return .json
     case "array": return nested("elements").map { .array($0) }
     case "set": return nested("elements").map { .set($0) }
     case "map":
@@ -175,9 +177,14 @@ extension SchemaReader {
     case "record":
       guard let list = tree["fields"] else { return nil }
       let fields = readFieldList(list, at: path, depth: depth)
-      let checks = readEntityChecks(
-        tree["entity_checks"], at: "\(path).entity_checks", scope: CheckScope(fields: fields))
-      return .record(RecordSchema(fields, entityChecks: checks))
+      let scope = CheckScope(fields: fields)
+      return .record(
+        RecordSchema(
+          fields, entityChecks: readEntityChecks(tree["entity_checks"], at: "\(path).entity_checks", scope: scope),
+          shorthandFields: readShorthands(
+            tree["shorthand_fields"], at: "\(path).shorthand_fields", scope: scope, depth: depth),
+          transformations: readTransformations(
+            tree["transformations"], at: "\(path).transformations", scope: scope)))
     case "foreign":
       guard let reference = tree["reference"] else { return nil }
       guard let collection = reference.string else {
@@ -204,7 +211,12 @@ extension SchemaReader {
     } else {
       field.required = flags["required"] ?? false
     }
-    field.isAbstract = flags["abstract"] ?? false
+    if flags["abstract"] == true {
+      report("\(path).abstract", "only the fields of the parent schema can be abstract; declare what the field holds")
+    }
+    for name in Self.hints {
+      if let flag = flags[name] { field.hints[name] = .bool(flag) }
+    }
     field.isImmutable = flags["immutable"] ?? false
     field.isUnique = flags["unique"] ?? false
     field.isUniqueAcrossWorkspaces = flags["unique_across_ws"] ?? false
@@ -259,7 +271,9 @@ extension SchemaReader {
     if let list = tree["replaced_with"] {
       if let items = list.sequence {
         for (index, item) in items.enumerated() {
-          replacements.append(readStrings(item["path"], at: "\(path).replaced_with.\(index + 1).path") ?? [])
+          let path = "\(path).replaced_with.\(index + 1)"
+          for (name, _) in item.namedEntries where name != "path" { report("\(path).\(name)", "unknown field") }
+          replacements.append(readStrings(item["path"], at: "\(path).path") ?? [])
         }
       } else {
         report("\(path).replaced_with", "expected an array")
@@ -268,7 +282,8 @@ extension SchemaReader {
     if let message = readString(tree["message"], at: "\(path).message"),
       let version = readString(tree["removal_in_version"], at: "\(path).removal_in_version")
     {
-      field.deprecation = Deprecation(message: message, removalInVersion: version, replacedWith: replacements)
+      field.deprecation = Deprecation(
+        message: message, removalInVersion: version, replacedWith: replacements, oldDefault: tree["old_default"]?.json())
     }
   }
 

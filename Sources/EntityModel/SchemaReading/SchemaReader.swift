@@ -90,7 +90,10 @@ extension SchemaReader {
 
     let root = CheckScope(fields: fields, otherNames: Set(Self.parentFields.keys))
     let checks = readEntityChecks(tree["entity_checks"], at: "entity_checks", scope: root)
-    return PluginSchema(name: expectedName, fields: fields, entityChecks: checks)
+    return PluginSchema(
+      name: expectedName, fields: fields, entityChecks: checks,
+      shorthandFields: readShorthands(tree["shorthand_fields"], at: "shorthand_fields", scope: root, depth: 0),
+      transformations: readTransformations(tree["transformations"], at: "transformations", scope: root))
   }
 
   private static var emptyConfig: FieldSchema {
@@ -116,7 +119,8 @@ extension SchemaReader {
       report("", "error in definition of '\(plugin)': \(field.name): cannot create a new field")
       return
     }
-    var matches = field.schema.kind.luaName == type
+    let own = field.schema.kind.luaName
+    var matches = own == type || (type == "record" && own == "json")
     if case .foreign(let reference) = field.schema.kind, let collection = Self.scopeCollections[field.name] {
       matches = reference == collection
     }
@@ -125,14 +129,12 @@ extension SchemaReader {
     }
   }
 
-  /// Reports attributes that exist only as Lua functions; reached when they are something else than functions.
+  /// Reports a check that is no function; those that are one are reported with their line.
   mutating func refuseLuaOnly(_ tree: SchemaTree, at path: String) {
-    for name in ["shorthand_fields", "transformations", "check"] {
-      guard let value = tree[name], value.sequence?.isEmpty != true else { continue }
-      report(
-        path.isEmpty ? name : "\(path).\(name)",
-        "a streamed schema is plain data and cannot have '\(name)'; do this work in the handler")
-    }
+    guard tree["check"] != nil else { return }
+    report(
+      path.isEmpty ? "check" : "\(path).check",
+      "a streamed schema is plain data and cannot have 'check'; do this work in the handler")
   }
 
   /// Reports every function of the chunk with its line.

@@ -72,6 +72,7 @@ extension SchemaTree {
     case .contains(let value): ("contains", SchemaTree(value))
     case .mutuallyExclusiveSubsets(let sets):
       ("mutually_exclusive_subsets", .list(sets.map { .list($0.map(SchemaTree.string)) }))
+    case .jsonSchema(let schema): ("json_schema", .members([("inline", SchemaTree(schema.document))]))
     case .custom(let name, _): ("custom_validator", .validator(name))
     }
   }

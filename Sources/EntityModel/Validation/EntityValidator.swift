@@ -105,6 +105,7 @@ public struct EntityValidator: Sendable {
       for (name, value) in defaults where entity[name] == nil { entity[name] = value }
     }
     fillGeneratedValues(of: &entity, by: schema)
+    if let id = entity["id"]?.string, UUIDText.isUUID(id) { entity["id"] = .string(id.lowercased()) }
     entity = filling.filled(entity, by: schema)
     var violations = SchemaValidation().violations(of: entity, by: schema)
     if let existing { addImmutableViolations(of: entity, against: existing, by: schema, to: &violations) }
@@ -137,6 +138,8 @@ public struct EntityValidator: Sendable {
       }
     }
     schema.entityChecks += plugin.schema.entityChecks
+    schema.shorthandFields += plugin.schema.shorthandFields
+    schema.transformations += plugin.schema.transformations
     return schema
   }
 
@@ -153,7 +156,21 @@ public struct EntityValidator: Sendable {
       case .updatedAtMilliseconds: entity[field.name] = milliseconds
       }
     }
-    if let id = entity["id"]?.string, UUIDText.isUUID(id) { entity["id"] = .string(id.lowercased()) }
+    for field in schema.fields {
+      guard case .record(let inner) = field.schema.kind, !field.schema.isAbstract, inner.hasGeneratedValues else {
+        continue
+      }
+      switch entity[field.name] {
+      case .object(var members):
+        fillGeneratedValues(of: &members, by: inner)
+        entity[field.name] = .object(members)
+      case nil where field.schema.required && field.schema.defaultValue == nil:
+        var members: EntityFields = [:]
+        fillGeneratedValues(of: &members, by: inner)
+        entity[field.name] = .object(members)
+      default: break
+      }
+    }
   }
 
   private func fillUpdateTimes(of entity: inout EntityFields, by schema: RecordSchema) {
@@ -163,6 +180,11 @@ public struct EntityValidator: Sendable {
       case .updatedAtMilliseconds: entity[field.name] = milliseconds
       default: break
       }
+      guard case .record(let inner) = field.schema.kind, inner.hasGeneratedValues,
+        case .object(var members)? = entity[field.name]
+      else { continue }
+      fillUpdateTimes(of: &members, by: inner)
+      entity[field.name] = .object(members)
     }
   }
 
@@ -184,9 +206,19 @@ public struct EntityValidator: Sendable {
     of entity: EntityFields, against existing: EntityFields, by schema: RecordSchema,
     to violations: inout SchemaViolations
   ) {
-    for field in schema.fields where field.schema.isImmutable {
-      if entity[field.name] ?? .null != existing[field.name] ?? .null {
-        violations.fields[field.name] = "immutable field cannot be updated"
+    for field in schema.fields {
+      if field.schema.isImmutable {
+        if entity[field.name] ?? .null != existing[field.name] ?? .null {
+          violations.fields[field.name] = "immutable field cannot be updated"
+        }
+      } else if case .record(let inner) = field.schema.kind, !field.schema.isAbstract,
+        case .object(let members)? = entity[field.name], case .object(let old)? = existing[field.name]
+      {
+        var nested = SchemaViolations()
+        addImmutableViolations(of: members, against: old, by: inner, to: &nested)
+        for (name, message) in nested.fields {
+          FieldPath("\(field.name).\(name)").insert(message, into: &violations.fields)
+        }
       }
     }
   }

@@ -23,6 +23,7 @@ extension FieldCheck {
     case .contains: 19
     case .custom: 20
     case .mutuallyExclusiveSubsets: 21
+    case .jsonSchema: 22
     }
   }
 
@@ -60,6 +61,7 @@ extension FieldCheck {
     case .contains(let element):
       return value.array?.contains(element) == true ? nil : "expected to contain: \(Self.text(of: element))"
     case .custom(_, let check): return check(value)
+    case .jsonSchema(let schema): return schema.violation(of: value)
     case .mutuallyExclusiveSubsets(let subsets):
       let present = Set((value.array ?? []).compactMap(\.string))
       let groups = subsets.map { $0.filter(present.contains) }.filter { !$0.isEmpty }

@@ -35,18 +35,55 @@ struct SchemaFilling {
         output = merged(output.filter { !$0.value.isNull }, over: merged(expansion, over: output))
       }
     }
-    for field in schema.fields {
-      guard case .record(let inner) = field.schema.kind, !field.schema.isAbstract,
-        case .object(let members)? = output[field.name]
-      else { continue }
-      do {
-        output[field.name] = .object(try expandingShorthands(of: members, by: inner))
+    for field in schema.fields where !field.schema.isAbstract {
+      guard let value = output[field.name] else { continue }
+      do throws(NestedViolation) {
+        output[field.name] = try expandingShorthands(in: value, by: field.schema.kind)
       } catch {
-        violations[field.name] = .object(error.document)
+        violations[field.name] = error.violation
       }
     }
     if !violations.isEmpty { throw SchemaViolations(fields: violations) }
     return output
+  }
+
+  /// What is wrong inside of a value, mirroring it.
+  private struct NestedViolation: Error {
+    var violation: JSONValue
+  }
+
+  /// Expands the shorthands of the records that a value holds, at every depth.
+  private func expandingShorthands(
+    in value: JSONValue, by kind: FieldSchema.Kind
+  ) throws(NestedViolation) -> JSONValue {
+    switch (kind, value) {
+    case (.record(let inner), .object(let members)):
+      do throws(SchemaViolations) {
+        return .object(try expandingShorthands(of: members, by: inner))
+      } catch {
+        throw NestedViolation(violation: .object(error.document))
+      }
+    case (.array(let element), .array(let elements)), (.set(let element), .array(let elements)):
+      guard element.kind.holdsRecords else { return value }
+      var output: [JSONValue] = []
+      var violations: [JSONValue] = []
+      for (index, item) in elements.enumerated() {
+        do throws(NestedViolation) {
+          output.append(try expandingShorthands(in: item, by: element.kind))
+        } catch {
+          while violations.count < index { violations.append(.null) }
+          violations.append(error.violation)
+        }
+      }
+      if !violations.isEmpty { throw NestedViolation(violation: .array(violations)) }
+      return .array(output)
+    case (.map(_, let values), .object(let members)):
+      guard values.kind.holdsRecords else { return value }
+      var output: [String: JSONValue] = [:]
+      for (name, member) in members { output[name] = try expandingShorthands(in: member, by: values.kind) }
+      return .object(output)
+    default: return value
+    }
   }
 
   private func conflict(
@@ -147,6 +184,29 @@ struct SchemaFilling {
       }
       return ["id": id.string.map { .string(UUIDText.isUUID($0) ? $0.lowercased() : $0) } ?? id]
     default: return value
+    }
+  }
+}
+
+extension FieldSchema.Kind {
+  /// Whether values of the kind are or contain records.
+  fileprivate var holdsRecords: Bool {
+    switch self {
+    case .record: true
+    case .array(let element), .set(let element): element.kind.holdsRecords
+    case .map(_, let values): values.kind.holdsRecords
+    default: false
+    }
+  }
+}
+
+extension RecordSchema {
+  /// Whether the gateway makes values for fields of the record or of records in it.
+  var hasGeneratedValues: Bool {
+    fields.contains { field in
+      if field.schema.auto != nil { return true }
+      if case .record(let inner) = field.schema.kind, !field.schema.isAbstract { return inner.hasGeneratedValues }
+      return false
     }
   }
 }

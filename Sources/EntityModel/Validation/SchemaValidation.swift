@@ -22,6 +22,9 @@ struct SchemaValidation {
     for name in members.keys where schema[name] == nil { violations.fields[name] = "unknown field" }
     if checksEntities {
       for check in schema.entityChecks { run(check, over: members, by: schema, into: &violations) }
+      for transformation in schema.transformations {
+        run(.mutuallyRequired(transformation.input), over: members, by: schema, into: &violations)
+      }
     }
     return violations
   }

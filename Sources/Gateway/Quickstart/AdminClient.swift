@@ -1,25 +1,24 @@
+import AsyncHTTPClient
 import EntityModel
-import Foundation
-
-#if canImport(FoundationNetworking)
-  import FoundationNetworking
-#endif
+import NIOCore
+import NIOHTTP1
 
 /// A small client of an Admin API on this machine.
+///
+/// Not Foundation's: its networking library brings thirty more into the process, and all of them into its memory.
 struct AdminClient: Sendable {
   let baseURL: String
 
   /// Sends one request; the JSON body is null where the answer has none.
   func send(_ method: String, _ path: String, _ body: JSONValue? = nil) async throws -> (status: Int, body: JSONValue) {
-    guard let url = URL(string: baseURL + path) else { throw QuickstartError("not a URL: \(baseURL + path)") }
-    var request = URLRequest(url: url, timeoutInterval: 5)
-    request.httpMethod = method
+    var request = HTTPClientRequest(url: baseURL + path)
+    request.method = HTTPMethod(rawValue: method)
     if let body {
-      request.httpBody = Data(body.serialized())
-      request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+      request.body = .bytes(ByteBuffer(bytes: body.serialized()))
+      request.headers.add(name: "Content-Type", value: "application/json")
     }
-    let (data, response) = try await URLSession.shared.data(for: request)
-    let status = (response as? HTTPURLResponse)?.statusCode ?? 0
-    return (status, (try? JSONValue(parsing: Array(data))) ?? .null)
+    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
+    let answer = try await response.body.collect(upTo: 64 * 1024 * 1024)
+    return (Int(response.status.code), (try? JSONValue(parsing: answer.readableBytesView)) ?? .null)
   }
 }

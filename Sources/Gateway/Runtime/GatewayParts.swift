@@ -63,6 +63,18 @@ struct GatewayParts: Sendable {
     listeners = ListenersFile(prefix: settings.prefix, expected: Self.listenerCount(settings))
     logger.notice("Sluice \(SluiceVersion.current) starts as \(settings.role.rawValue), node \(node.id)")
     announceTrust()
+    announceTracing()
+  }
+
+  /// Names the instrumentations of which there are no spans.
+  private func announceTracing() {
+    let absent = settings.tracingInstrumentations.filter { ![.request, .all, .balancer].contains($0) }
+    guard !absent.isEmpty else { return }
+    logger.warning(
+      """
+      tracing_instrumentations: the gateway makes no spans for \(absent.map(\.rawValue).joined(separator: ", ")); \
+      plugins' own spans are kept
+      """)
   }
 
   /// Says which plugins run without a limit of CPU time.
@@ -162,7 +174,8 @@ struct GatewayParts: Sendable {
   }
 
   private var luaSettings: LuaRuntime.LuaSettings {
-    var made = LuaRuntime.LuaSettings(settings: settings, meter: luaMeter, logSink: LoggerLuaLogSink(logger))
+    var made = LuaRuntime.LuaSettings(
+      settings: settings, meter: luaMeter, trustRoots: trustRoots, logSink: LoggerLuaLogSink(logger))
     made.trace = luaTrace
     return made
   }

@@ -1,8 +1,9 @@
 import LuaRuntime
+import NIOSSL
 
 extension LuaRuntime.LuaSettings {
   /// What the settings of the node say of Lua.
-  init(settings: GatewaySettings, meter: LuaMeter, logSink: any LuaLogSink) {
+  init(settings: GatewaySettings, meter: LuaMeter, trustRoots: NIOSSLTrustRoots, logSink: any LuaLogSink) {
     let quota = LuaQuota(settings: settings)
     self.init(
       sandbox: SandboxMode(settings.untrustedLua), memoryLimit: settings.luaQuotaStateMemory, quota: quota,
@@ -14,6 +15,17 @@ extension LuaRuntime.LuaSettings {
       meter: meter, bodyBufferSize: settings.clientBodyBufferSize, logSink: logSink)
     sandboxModules = settings.untrustedLuaSandboxRequires
     sandboxGlobals = settings.untrustedLuaSandboxEnvironment
+    socketTLS = LuaSocketTLS(
+      trustRoots: trustRoots, minimumVersion: settings.luaSSLProtocols.oldest,
+      maximumVersion: settings.luaSSLProtocols.newest)
+    listLimits.requestHeaders = settings.luaMaxRequestHeaders
+    listLimits.responseHeaders = settings.luaMaxResponseHeaders
+    listLimits.queryArguments = settings.luaMaxURIArguments
+    listLimits.formArguments = settings.luaMaxPostArguments
+    let instrumentations = settings.tracingInstrumentations
+    if !instrumentations.isEmpty { tracingSamplingRate = settings.tracingSamplingRate }
+    tracesRequests = instrumentations.contains(.request) || instrumentations.contains(.all)
+    tracesBalancer = instrumentations.contains(.balancer) || instrumentations.contains(.all)
   }
 }
 

@@ -27,7 +27,7 @@ struct ProxySettingsReader {
     configuration.realIPRecursive = settings.realIPRecursive
     configuration.portMaps = settings.portMaps
     if settings.proxyListen.contains(where: \.ssl) {
-      configuration.defaultTLSContext = try NIOSSLContext(
+      configuration.defaultTLS = try ServerTLS(
         configuration: try TLSMaterial(settings: settings).serverConfiguration(
           certificates: settings.sslCert, keys: settings.sslCertKey))
     }

@@ -41,7 +41,7 @@ enum PeerSettingNames {
     keyring_encrypt_license keyring_private_key keyring_public_key keyring_recovery_public_key keyring_strategy
     keyring_vault_auth_method keyring_vault_host keyring_vault_kube_api_token_file keyring_vault_kube_role
     keyring_vault_mount keyring_vault_path keyring_vault_token konnect_mode lmdb_environment_path lmdb_map_size
-    lru_cache_size lua_gc_tuning lua_package_cpath lua_package_path lua_socket_pool_size lua_ssl_protocols
+    lru_cache_size lua_gc_tuning lua_package_cpath lua_package_path lua_socket_pool_size
     lua_ssl_verify_depth mem_cache_size new_dns_client
     nginx_admin_client_body_buffer_size nginx_daemon nginx_events_worker_connections nginx_http_charset
     nginx_http_client_header_buffer_size nginx_http_lua_regex_cache_max_entries nginx_http_lua_regex_match_limit
@@ -68,8 +68,8 @@ enum PeerSettingNames {
     smtp_domain smtp_host smtp_mock smtp_password smtp_port smtp_ssl smtp_starttls smtp_timeout_connect
     smtp_timeout_read smtp_timeout_send smtp_username ssl_cipher_suite ssl_ciphers ssl_dhparam
     ssl_prefer_server_ciphers ssl_protocols ssl_session_cache_size ssl_session_tickets ssl_session_timeout
-    status_access_log status_error_log stream_listen tracing_instrumentations
-    tracing_sampling_rate vault_aws_assume_role_arn vault_aws_decode_base64 vault_aws_endpoint_url vault_aws_neg_ttl
+    status_access_log status_error_log stream_listen
+    vault_aws_assume_role_arn vault_aws_decode_base64 vault_aws_endpoint_url vault_aws_neg_ttl
     vault_aws_region vault_aws_resurrect_ttl vault_aws_role_session_name vault_aws_sts_endpoint_url vault_aws_ttl
     vault_azure_certs_client_id vault_azure_certs_neg_ttl vault_azure_certs_resurrect_ttl
     vault_azure_certs_tenant_id vault_azure_certs_ttl vault_azure_certs_vault_uri vault_azure_client_id

@@ -16,10 +16,13 @@ public struct PluginWorkbench: Sendable {
 
   /// - Parameters:
   ///   - name: Name of the plugin; nil takes the one in the schema.
+  ///   - supposedName: Name for a schema that gives none of its own.
   ///   - settings: As on the gateway that the plugin is for: they decide about the sandbox and the limits.
-  public init(name: String?, handler: String, schema: String, settings: GatewaySettings) {
+  public init(
+    name: String?, supposedName: String = "plugin", handler: String, schema: String, settings: GatewaySettings
+  ) {
     inspector = LuaPluginInspector(settings: settings)
-    self.name = name ?? inspector.name(inSchema: schema) ?? ""
+    self.name = name ?? inspector.name(inSchema: schema, supposed: supposedName) ?? supposedName
     self.handler = handler
     self.schema = schema
     self.settings = settings

@@ -20,13 +20,12 @@ public enum LuaBundledPlugins {
       schema: schema(name), allowsCondition: false)
   }
 
-  static let phases: [Phase] = [.rewrite, .access, .headerFilter, .bodyFilter, .log]
+  static let phases: [Phase] = [.certificate, .rewrite, .access, .headerFilter, .bodyFilter, .log]
   private static let webSocketPhases = ["ws_handshake", "ws_client_frame", "ws_upstream_frame", "ws_close"]
 
   private static func schema(_ name: String) -> PluginSchema {
     let fields =
-      [RecordSchema.NamedField(Phase.certificate.name, noHandshakeFunctions)]
-      + phases.map { RecordSchema.NamedField($0.name, functions) }
+      phases.map { RecordSchema.NamedField($0.name, functions) }
       + webSocketPhases.map { RecordSchema.NamedField($0, noFrameFunctions) }
     return PluginSchema(
       name: name,
@@ -47,11 +46,6 @@ public enum LuaBundledPlugins {
           value.string.flatMap { LuaSyntax.problem(of: $0) }.map { "error parsing pre-function: \($0)" }
         })
     ).asRequired().defaulting(to: .array([])).described("Lua texts that run in this phase, in order.")
-  }
-
-  /// Kong compatibility: nothing runs during the TLS handshake, so that functions for it are refused.
-  private static var noHandshakeFunctions: FieldSchema {
-    noFunctions("functions for the certificate phase are not supported; no plugin runs during the TLS handshake")
   }
 
   /// Kong compatibility: frames of WebSocket connections pass unread, so that functions for them are refused.

@@ -74,6 +74,13 @@ struct LuaCall {
 
   func number(_ index: Int) -> Double? { kind(index) == SLU_NUMBER ? raw.pointee.arguments[index].number : nil }
 
+  /// A number without its fraction, pressed into `range`; nil for other types and for what is not a number.
+  func whole(_ index: Int, in range: ClosedRange<Int>) -> Int? {
+    guard let number = number(index), !number.isNaN else { return nil }
+    if number <= Double(range.lowerBound) { return range.lowerBound }
+    return number >= Double(range.upperBound) ? range.upperBound : Int(number)
+  }
+
   func boolean(_ index: Int) -> Bool? {
     switch kind(index) {
     case SLU_TRUE: true

@@ -12,6 +12,8 @@ public final class LuaHost {
   let settings: LuaSettings
   let node: NodeInfo
   let loopIndex: Int
+  /// The services of the loop, which own this.
+  weak var loop: LoopServices?
   let prelude: Int32
 
   /// The request whose plugin runs now; nil while a plugin is loaded.
@@ -38,6 +40,7 @@ public final class LuaHost {
 
   /// - Throws: `PluginCompileError` when the state cannot be made, for want of memory.
   init(loop: LoopServices, settings: LuaSettings) throws(PluginCompileError) {
+    self.loop = loop
     self.settings = settings
     node = loop.node
     loopIndex = loop.index
@@ -194,7 +197,11 @@ public final class LuaHost {
   }
 
   /// Runs a loaded chunk once, outside of any request, and keeps what it returns if that is a table or function.
-  func evaluate(_ function: Int32, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
+  ///
+  /// - Parameter argument: Reference of what the chunk finds in `...`.
+  func evaluate(
+    _ function: Int32, argument: Int32 = luaNoReference, _ tenant: LuaTenant
+  ) throws(PluginCompileError) -> Int32 {
     let plugin = tenant.plugin
     loadingTenant = tenant
     enter(nil, .initWorker, key: 0, plugin: plugin)
@@ -206,7 +213,7 @@ public final class LuaHost {
     }
     var kept = luaNoReference
     let start = settings.trace == nil ? 0 : Self.processorTime()
-    let status = slu_host_start(raw, function, luaNoReference, luaNoReference, &kept)
+    let status = slu_host_start(raw, function, luaNoReference, argument, &kept)
     if let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
     guard status == Int32(SLU_RUN_FINISHED) else {
       if status == Int32(SLU_RUN_WAITING) { slu_host_abandon(raw, raw.pointee.running) }
@@ -216,6 +223,13 @@ public final class LuaHost {
         reason: status == Int32(SLU_RUN_FAILED) ? Self.errorMessage(raw) : "a plugin cannot wait while it is loaded")
     }
     return kept
+  }
+
+  /// The reference of a text in the state.
+  func keep(text: String) -> Int32 {
+    slu_clear_results(callMemory)
+    LuaCall(raw: callMemory, host: self).returns(text)
+    return slu_host_keep_result(raw)
   }
 
   func function(_ name: String, of table: Int32) -> Int32 { slu_host_function_member(raw, table, name) }
@@ -460,7 +474,7 @@ public final class LuaHost {
     let plugin = pluginName ?? "timer"
     // The timer runs on this host's loop.
     nonisolated(unsafe) let host = self
-    eventLoop.scheduleTask(in: .microseconds(Int64(min(delay, 1e9) * 1_000_000))) {
+    eventLoop.scheduleTask(in: .microseconds(Int64(max(0, min(delay, 1e9)) * 1_000_000))) {
       host.runTimer(number, key: key, plugin: plugin)
     }
     return true
@@ -492,6 +506,9 @@ public final class LuaHost {
     }
   }
 
+  /// The id of the request that runs; nil in a TLS handshake, of which there is none.
+  var loggedRequestID: String? { context?.handshake == nil ? context?.requestID : nil }
+
   private func countFailure(_ tenant: LuaTenant?, phase: String) {
     guard let tenant, let failure else { return }
     settings.meter.count(
@@ -509,7 +526,7 @@ public final class LuaHost {
       line += String(
         decoding: UnsafeRawBufferPointer(start: text, count: raw.pointee.traceback_length), as: UTF8.self)
     }
-    settings.logSink.write(.err, line: line, requestID: context?.requestID)
+    settings.logSink.write(.err, line: line, requestID: loggedRequestID)
   }
 }
 

@@ -122,7 +122,7 @@ struct LuaItem: Sendable {
 
 /// A number as Lua's `tostring` writes it.
 func luaText(of number: Double) -> String {
-  if let whole = Int64(exactly: number), abs(whole) < 100_000_000_000_000 { return String(whole) }
+  if let whole = Int64(exactly: number), whole.magnitude < 100_000_000_000_000 { return String(whole) }
   return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { text in
     let count = slu_number_text(number, text.baseAddress!)
     return String(decoding: UnsafeRawBufferPointer(text)[0..<Int(count)], as: UTF8.self)

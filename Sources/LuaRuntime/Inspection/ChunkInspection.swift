@@ -1,6 +1,12 @@
 import CLuaBridge
 import EntityModel
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// Evaluates one chunk in a fresh sandboxed state and turns its result, or its failure, into data and sentences.
 struct ChunkInspection {
   /// Which of the two texts of a streamed plugin.
@@ -17,6 +23,8 @@ struct ChunkInspection {
 
   var chunk: Chunk
   var environment: InspectionEnvironment
+  /// The plugin's name, of which the chunk's argument is made: Kong requires these files as modules.
+  var plugin: String
   var limits: LuaPluginInspector.Limits
 
   /// The value that the chunk returns; of a handler only the first level.
@@ -41,6 +49,10 @@ struct ChunkInspection {
     var source = source
     var bootstrap = InspectionSandbox.bootstrap
     var name = "=\(chunk.rawValue)"
+    guard let argument = strdup("kong.plugins.\(plugin).\(chunk.rawValue)") else {
+      return lua_inspect_result()
+    }
+    defer { free(argument) }
     return source.withUTF8 { source in
       bootstrap.withUTF8 { bootstrap in
         name.withUTF8 { name in
@@ -57,6 +69,7 @@ struct ChunkInspection {
               request.chunk = Self.characters(source)
               request.chunk_length = source.count
               request.chunk_name = UnsafePointer(terminated.baseAddress)
+              request.argument = UnsafePointer(argument)
               request.memory_limit = limits.memoryBytes
               request.time_limit_nanoseconds = Self.nanoseconds(limits.time)
               request.depth_limit = chunk == .schema ? 64 : 1
@@ -123,12 +136,23 @@ struct ChunkInspection {
 
   /// What to do about a name that the sandbox leaves out.
   private static func hint(for message: String) -> String {
-    guard message.hasSuffix("(a nil value)"), let start = message.firstRange(of: "global '")?.upperBound else {
-      return ""
+    guard message.hasSuffix("(a nil value)") else { return "" }
+    if let start = message.firstRange(of: "field '")?.upperBound {
+      let name = String(message[start...].prefix { $0 != "'" })
+      return leftOutMembers[name].map { "; the sandbox does not offer \($0)" } ?? ""
     }
+    guard let start = message.firstRange(of: "global '")?.upperBound else { return "" }
     let name = message[start...].prefix { $0 != "'" }
     return leftOut.contains(String(name)) ? "; the sandbox does not offer '\(name)'" : ""
   }
+
+  private static let leftOutMembers = [
+    "randomseed": "'math.randomseed': random numbers are seeded already", "dump": "'string.dump'",
+    "getenv": "'os.getenv': use a field that is referenceable and '{vault://env/...}'", "execute": "'os.execute'",
+    "exit": "'os.exit'", "remove": "'os.remove'", "rename": "'os.rename'", "tmpname": "'os.tmpname'",
+    "setlocale": "'os.setlocale'", "open": "'io.open': there is no file system", "popen": "'io.popen'",
+    "lines": "'io.lines': there is no file system",
+  ]
 
   private static let leftOut: Set<String> = [
     "setmetatable", "getmetatable", "rawset", "rawget", "rawequal", "rawlen", "setfenv", "getfenv", "load",

@@ -5,7 +5,7 @@ import EntityModel
 /// Source: Kong fact, plugin-entity §4 and §8.
 struct HandlerReader {
   /// The phases that a streamed plugin can have, in the order of a request.
-  static let phases = ["rewrite", "access", "response", "header_filter", "body_filter", "log"]
+  static let phases = ["certificate", "rewrite", "access", "response", "header_filter", "body_filter", "log"]
 
   /// Phases that Kong has and streamed plugins do not, with the reason.
   private static let refusedPhases: [String: String] = {
@@ -15,7 +15,6 @@ struct HandlerReader {
     return [
       "init_worker": start, "init": start, "configure": start, "preread": stream,
       "ws_handshake": webSocket, "ws_client_frame": webSocket, "ws_upstream_frame": webSocket, "ws_close": webSocket,
-      "certificate": "it belongs to the TLS handshake, before there is a request",
       "balancer": "it belongs to the gateway", "client_hello": "it belongs to the gateway",
       "timer": "streamed plugins have no timers", "content": "it belongs to the gateway",
     ]

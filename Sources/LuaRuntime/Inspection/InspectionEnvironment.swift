@@ -32,6 +32,10 @@ struct InspectionEnvironment: Sendable {
         ("is_handler", .bool(true)),
         ("is_trusted", .bool(mode == .on)),
         ("refused_modules", .members(LuaModules.refused.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })),
+        (
+          "refused_families",
+          .list(LuaModules.refusedFamilies.map { .list([.string($0.prefix), .string($0.reason)]) })
+        ),
         ("null", .null),
         ("kong_version", .string("3.15.0.0")),
         ("kong_version_number", .number(31500)),

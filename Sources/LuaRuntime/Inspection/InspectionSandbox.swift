@@ -60,6 +60,7 @@ enum InspectionSandbox {
     })
     environment.bit = modules.bit
     for path, names in pairs(data.libraries) do environment[path] = part(path, _G[path], names) end
+    for _, name in ipairs({ "coroutine", "math", "string", "table" }) do modules[name] = environment[name] end
 
     -- kong.db.schema.typedefs and kong.tools.redis.schema
     local function copy(value)
@@ -176,6 +177,9 @@ enum InspectionSandbox {
       local module = modules[name]
       if module == nil then
         local reason = data.refused_modules and data.refused_modules[name]
+        for _, family in ipairs(data.refused_families or {}) do
+          if not reason and tostring(name):sub(1, #family[1]) == family[1] then reason = family[2] end
+        end
         error("require '" .. tostring(name) .. "' not allowed within sandbox" .. (reason and ": " .. reason or ""), 2)
       end
       return module

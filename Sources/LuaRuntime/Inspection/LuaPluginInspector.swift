@@ -54,9 +54,13 @@ public final class LuaPluginInspector: StreamedPluginInspector {
   }
 
   /// The name that a schema gives its plugin; nil if the text cannot be evaluated or gives none.
-  public func name(inSchema schema: String) -> String? {
+  ///
+  /// - Parameter supposed: What a schema gets that asks for its plugin's name.
+  public func name(inSchema schema: String, supposed: String = "plugin") -> String? {
     do throws(ChunkInspection.Refusal) {
-      let tree = try ChunkInspection(chunk: .schema, environment: schemaEnvironment, limits: limits).evaluate(schema)
+      let tree = try ChunkInspection(
+        chunk: .schema, environment: schemaEnvironment, plugin: supposed, limits: limits
+      ).evaluate(schema)
       if case .string(let name)? = tree["name"] { return name }
       return nil
     } catch {
@@ -69,8 +73,9 @@ public final class LuaPluginInspector: StreamedPluginInspector {
     var isLasting = true
     var pluginSchema: PluginSchema?
     do throws(ChunkInspection.Refusal) {
-      let tree = try ChunkInspection(chunk: .schema, environment: schemaEnvironment, limits: limits)
-        .evaluate(key.schema)
+      let tree = try ChunkInspection(
+        chunk: .schema, environment: schemaEnvironment, plugin: key.name, limits: limits
+      ).evaluate(key.schema)
       do throws(SchemaViolations) {
         pluginSchema = try SchemaReader.read(tree, expectedName: key.name)
       } catch {
@@ -83,8 +88,9 @@ public final class LuaPluginInspector: StreamedPluginInspector {
 
     var properties: (priority: Int, version: String, phases: [String])?
     do throws(ChunkInspection.Refusal) {
-      let tree = try ChunkInspection(chunk: .handler, environment: handlerEnvironment, limits: limits)
-        .evaluate(key.handler)
+      let tree = try ChunkInspection(
+        chunk: .handler, environment: handlerEnvironment, plugin: key.name, limits: limits
+      ).evaluate(key.handler)
       properties = try HandlerReader.read(tree)
     } catch {
       violations.fields["handler"] = .string(error.message)

@@ -2,6 +2,8 @@ import PluginKit
 
 /// Header fields as plugin API functions take and give them.
 enum HeaderArguments {
+  /// Bytes of a name; three times as many when each is percent-encoded.
+  private static let longestName = 4096
   private static let hexadecimal = Array("0123456789ABCDEF".utf8)
 
   /// A name or value that cannot end its line: control bytes are percent-encoded.
@@ -29,7 +31,7 @@ enum HeaderArguments {
       let shown = call.value(0).scalarBytes.map { String(decoding: $0, as: UTF8.self) } ?? call.typeName(0)
       throw LuaFault("invalid header name \"\(shown)\": got \(call.typeName(0)), expected string")
     }
-    if name.isEmpty || name.count > 0x7FFF { throw LuaFault("invalid header name: empty or too long") }
+    if name.isEmpty || name.count > longestName { throw LuaFault("invalid header name: empty or too long") }
     return name
   }
 
@@ -72,7 +74,7 @@ enum HeaderArguments {
         throw LuaFault("invalid header name \"\(shown)\": got \(item.key.typeName), expected string")
       }
       let shown = String(decoding: name, as: UTF8.self)
-      guard !name.isEmpty, name.count <= 0x7FFF else { throw LuaFault("invalid header name: empty or too long") }
+      guard !name.isEmpty, name.count <= longestName else { throw LuaFault("invalid header name: empty or too long") }
       guard let values = try values(of: item.value, named: shown) else {
         throw LuaFault(
           "invalid header value for \"\(shown)\": got \(item.value.typeName), "
@@ -95,11 +97,14 @@ enum HeaderArguments {
     }
   }
 
-  /// Checks a `max_headers` or `max_args` argument; 100 without one.
-  static func limit(_ call: LuaCall, _ index: Int, _ name: String) throws(LuaFault) -> Int {
-    if call.isNil(index) { return 100 }
+  /// Checks a `max_headers` or `max_args` argument; what the settings say without one.
+  static func limit(
+    _ call: LuaCall, _ index: Int, _ name: String, _ usual: KeyPath<LuaListLimits, Int>
+  ) throws(LuaFault) -> Int {
+    if call.isNil(index) { return call.host.settings.listLimits[keyPath: usual] }
     guard let number = call.number(index) else { throw LuaFault("\(name) must be a number") }
-    if number < 1 { throw LuaFault("\(name) must be >= 1") }
+    // Not a number is none of these.
+    guard number >= 1 else { throw LuaFault("\(name) must be >= 1") }
     if number > 1000 { throw LuaFault("\(name) must be <= 1000") }
     return Int(number)
   }

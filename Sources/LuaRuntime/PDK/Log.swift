@@ -30,7 +30,7 @@ enum LogNamespace {
         guard call.host.settings.logSink.isEnabled(level) else { return }
         let position = "\(fileName(call)):\(call.raw.pointee.line)"
         call.host.settings.logSink.write(
-          level, line: "[lua] \(position): \(text(call, from: 1))", requestID: call.host.context?.requestID)
+          level, line: "[lua] \(position): \(text(call, from: 1))", requestID: call.host.loggedRequestID)
       },
       PDKFunction(
         "kong.log.set_serialize_value", .logValues, arguments: "key, value, options", wants: .tables,
@@ -84,7 +84,7 @@ enum LogNamespace {
   private static func write(_ call: LuaCall, _ level: LuaLogLevel, _ message: String) {
     var line = "[kong] \(fileName(call)):\(call.raw.pointee.line) "
     if let plugin = call.host.pluginName { line += "[\(plugin)] " }
-    call.host.settings.logSink.write(level, line: line + message, requestID: call.host.context?.requestID)
+    call.host.settings.logSink.write(level, line: line + message, requestID: call.host.loggedRequestID)
   }
 
   /// Text in a box of 120 columns.

@@ -12,7 +12,7 @@ enum NginxRequestNamespace {
   static let functions: [PDKFunction] = [
     PDKFunction("ngx.req.get_headers", .request, arguments: "max_headers, raw", "Request headers.") {
       (call) throws(LuaFault) in
-      HeaderArguments.returnFields(call, try call.context.requestHeaders, limit: limit(call, 0))
+      HeaderArguments.returnFields(call, try call.context.requestHeaders, limit: limit(call, 0, \.requestHeaders))
     },
     PDKFunction("ngx.req.get_method", .request, "Method.") {
       (call) throws(LuaFault) in call.returns(try call.context.method.name)
@@ -33,7 +33,7 @@ enum NginxRequestNamespace {
     PDKFunction("ngx.req.is_internal", .request, "Always false.") { (call) throws(LuaFault) in call.returns(false) },
     PDKFunction("ngx.req.get_uri_args", .request, arguments: "max_args", "Query arguments.") {
       (call) throws(LuaFault) in
-      let limit = limit(call, 0)
+      let limit = limit(call, 0, \.queryArguments)
       try RequestNamespace.withQuery(call) { if !URLText.returnArguments(call, $0, limit: limit) { call.returnNil() } }
     },
     PDKFunction(
@@ -97,7 +97,7 @@ enum NginxRequestNamespace {
     .controlling(
       "ngx.req.get_post_args", .requestBody, arguments: "max_args", "Arguments of a form body.",
       { (call) throws(LuaFault) in
-        let limit = limit(call, 0)
+        let limit = limit(call, 0, \.formArguments)
         return try RequestBodyReading.withBody(call) { call, body in
           if !URLText.returnArguments(call, body.readableBytesView, limit: limit) { call.returnNil() }
         }
@@ -118,8 +118,8 @@ enum NginxRequestNamespace {
     },
   ]
 
-  /// Limit of a list: 100 without an argument, none for 0 or less.
-  static func limit(_ call: LuaCall, _ index: Int) -> Int {
-    call.number(index).map { $0 < 1 ? 0 : Int(min($0, 1_000_000)) } ?? 100
+  /// Limit of a list: what the settings say without an argument, none for 0 or less.
+  static func limit(_ call: LuaCall, _ index: Int, _ usual: KeyPath<LuaListLimits, Int>) -> Int {
+    call.whole(index, in: 0...1_000_000) ?? call.host.settings.listLimits[keyPath: usual]
   }
 }

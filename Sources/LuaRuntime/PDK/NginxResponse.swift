@@ -7,7 +7,7 @@ enum NginxResponseNamespace {
     PDKFunction("ngx.resp.get_headers", .request, arguments: "max_headers", "Response headers.") {
       (call) throws(LuaFault) in
       HeaderArguments.returnFields(
-        call, try call.context.response.headers, limit: NginxRequestNamespace.limit(call, 0))
+        call, try call.context.response.headers, limit: NginxRequestNamespace.limit(call, 0, \.responseHeaders))
     },
     PDKFunction(
       "ngx.resp.add_header", .responseWriting, arguments: "name, value", wants: .tables, "Adds a response header."
@@ -82,12 +82,17 @@ enum NginxResponseNamespace {
       }
     },
     .controlling(
-      "ngx.exit", .responseWriting, arguments: "status", "Ends the phase with a status.",
+      "ngx.exit", .exiting, arguments: "status",
+      "Ends the phase with a status; in certificate every one but `ngx.OK` ends the handshake.",
       { (call) throws(LuaFault) in
         guard let number = call.number(0), let code = Int(exactly: number) else {
           throw LuaFault("bad argument #1 to 'exit' (number expected, got \(call.typeName(0)))")
         }
         let context = try call.context
+        if let handshake = context.handshake {
+          if code != 0 { handshake.isRefused = true }
+          return .exit
+        }
         if context.earlyResponse != nil { return .exit }
         guard code >= 200 else { return code == 0 || code == -5 ? .exit : fail(context) }
         if NginxPages.errorStatuses.contains(code) {

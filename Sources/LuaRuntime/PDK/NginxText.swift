@@ -37,7 +37,7 @@ enum NginxTextNamespace {
     },
     PDKFunction("ngx.decode_args", .any, arguments: "text, max_args", "Table of a query.") { (call) throws(LuaFault) in
       let bytes = try text(call, 0, "decode_args")
-      URLText.returnArguments(call, bytes, limit: NginxRequestNamespace.limit(call, 1))
+      URLText.returnArguments(call, bytes, limit: NginxRequestNamespace.limit(call, 1, \.queryArguments))
     },
     PDKFunction("ngx.md5", .any, arguments: "text", "MD5 in hexadecimal.") { (call) throws(LuaFault) in
       call.returns(TextTools.hexadecimal(Insecure.MD5.hash(data: try text(call, 0, "md5"))))

@@ -1,10 +1,14 @@
+import Crypto
 import PluginKit
 
 /// `ngx.var`, `ngx.get_phase`, `ngx.worker`. Source: Kong fact, pdk §7.
 enum NginxVariableNamespace {
   static let functions: [PDKFunction] = [
     PDKFunction("ngx.get_phase", .any, "Name of the running phase.") {
-      (call) throws(LuaFault) in call.returns(call.host.isTimer ? "timer" : call.host.context == nil ? "init_worker" : call.host.phase.name)
+      (call) throws(LuaFault) in
+      if call.host.isTimer { return call.returns("timer") }
+      guard call.host.context != nil else { return call.returns("init_worker") }
+      call.returns(call.host.phase == .certificate ? "ssl_cert" : call.host.phase.name)
     },
     PDKFunction("ngx.worker.id", .any, "Number of the event loop.") {
       (call) throws(LuaFault) in call.returns(call.host.loopIndex)
@@ -104,7 +108,19 @@ enum NginxVariableNamespace {
     case "upstream_host": call.returns(context.upstream.hostHeader ?? context.upstream.host)
     case "upstream_scheme": call.returns(context.upstream.scheme)
     case "kong_proxy_mode": call.returns("http")
-    case "ssl_client_verify": call.returns(context.clientCertificateVerification ?? "NONE")
+    case "ssl_client_verify":
+      // What nobody has verified is not taken for good.
+      call.returns(
+        context.clientCertificateVerification
+          ?? (context.clientCertificates.isEmpty ? "NONE" : "FAILED:certificate not verified"))
+    case "ssl_client_raw_cert", "ssl_client_escaped_cert", "ssl_client_fingerprint":
+      guard let certificate = context.clientCertificates.first else { return call.returnNil() }
+      switch name {
+      case "ssl_client_raw_cert": call.returns(ClientTLSNamespace.pem(certificate))
+      case "ssl_client_escaped_cert":
+        call.returns(URLText.escapedComponent(ClientTLSNamespace.pem(certificate).utf8))
+      default: call.returns(TextTools.hexadecimal(Insecure.SHA1.hash(data: certificate)))
+      }
     case "nginx_version": call.returns("1.27.1")
     case "pipe": call.returns(".")
     case "connection": call.returns(String(context.connectionNumber))

@@ -87,6 +87,9 @@ struct PhaseList: Sendable {
   static let responseReading = PhaseList([.response, .headerFilter, .bodyFilter, .log], ["error", "admin_api"])
   static let responseWriting = PhaseList(
     [.rewrite, .access, .balancer, .response, .headerFilter], ["error", "admin_api"])
+  /// Of what ends a phase: the certificate phase too.
+  static let exiting = PhaseList(
+    [.certificate, .rewrite, .access, .balancer, .response, .headerFilter], ["error", "admin_api"])
   static let afterRewrite = PhaseList([.access, .response, .headerFilter, .bodyFilter, .log])
   static let serviceResponse = PhaseList([.response, .headerFilter, .bodyFilter, .log])
   static let beforeUpstream = PhaseList([.rewrite, .access, .balancer])

@@ -9,13 +9,13 @@ enum PDKNamespaces {
     + SharedDictionaryNamespace.functions + ServiceTLSNamespace.functions + ClientTLSNamespace.functions
     + TracingNamespace.functions + ThreadNamespace.functions + ScriptNamespace.functions + CryptoNamespace.functions
     + NameNamespace.functions + VaultNamespace.functions + CacheNamespace.functions + LuaModules.functions
-    + ClientIdentityNamespace.functions + preludeChecks
+    + ClientIdentityNamespace.functions + DatabaseNamespace.functions + preludeChecks
 
   /// Functions that the runtime's own Lua code makes.
   static let prelude: [PreludeFunction] =
-    ServiceTLSNamespace.declarations + TracingNamespace.declarations + AbsentNamespace.declarations
+    ServiceTLSNamespace.declarations + ClientTLSNamespace.declarations + TracingNamespace.declarations + AbsentNamespace.declarations
     + ThreadNamespace.declarations + SocketNamespace.declarations + VaultNamespace.declarations
-    + CacheNamespace.declarations + PreludeFunction.general
+    + CacheNamespace.declarations + DatabaseNamespace.declarations + PreludeFunction.general
 
   /// What the prelude needs to know of its own functions: each name with its level, and the check of its phases.
   private static let preludeChecks: [PDKFunction] = prelude.map { function in
@@ -55,6 +55,7 @@ enum PDKNamespaces {
       "| `require` | instead |", "|---|---|",
     ]
     for (name, reason) in LuaModules.refused.sorted(by: { $0.key < $1.key }) { lines.append("| `\(name)` | \(reason) |") }
+    for (prefix, reason) in LuaModules.refusedFamilies { lines.append("| `\(prefix)`… | \(reason) |") }
     return lines.joined(separator: "\n") + "\n"
   }
 }

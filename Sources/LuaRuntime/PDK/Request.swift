@@ -54,6 +54,7 @@ enum RequestNamespace {
     PDKFunction("kong.request.get_query_arg", .request, arguments: "name", "First value of a query argument.") {
       (call) throws(LuaFault) in
       let name = [UInt8](try call.requireBytes(0, "query argument name must be a string"))
+      let limit = call.host.settings.listLimits.queryArguments
       try withQuery(call) { query in
         var found = false
         var count = 0
@@ -63,14 +64,14 @@ enum RequestNamespace {
             found = true
             if let value { call.returns(value) } else { call.returns(true) }
           }
-          return !found && count < 100
+          return !found && count < limit
         }
         if !found { call.returnNil() }
       }
     },
     PDKFunction("kong.request.get_query", .request, arguments: "max_args", "Query arguments.") {
       (call) throws(LuaFault) in
-      let limit = try HeaderArguments.limit(call, 0, "max_args")
+      let limit = try HeaderArguments.limit(call, 0, "max_args", \.queryArguments)
       try withQuery(call) { if !URLText.returnArguments(call, $0, limit: limit) { call.returnNil() } }
     },
     PDKFunction("kong.request.get_header", .request, arguments: "name", "First value of a request header.") {
@@ -80,13 +81,13 @@ enum RequestNamespace {
     },
     PDKFunction("kong.request.get_headers", .request, arguments: "max_headers", "Request headers.") {
       (call) throws(LuaFault) in
-      let limit = try HeaderArguments.limit(call, 0, "max_headers")
+      let limit = try HeaderArguments.limit(call, 0, "max_headers", \.requestHeaders)
       HeaderArguments.returnFields(call, try call.context.requestHeaders, limit: limit)
     },
     PDKFunction.controlling(
       "kong.request.get_raw_body", .requestBody, arguments: "max_allowed_file_size", "Body as it now is.",
       { (call) throws(LuaFault) in
-        let limit = call.number(0).map { Int(max(0, min($0, 1e15))) }
+        let limit = call.whole(0, in: 0...(1 << 50))
         let bufferSize = call.host.settings.bodyBufferSize
         return try RequestBodyReading.withBody(call) { call, body in
           if let refusal = RequestBodyReading.refusal(body, limit: limit, bufferSize: bufferSize) {
@@ -101,8 +102,8 @@ enum RequestNamespace {
       "Body decoded: form, JSON or multipart.",
       { (call) throws(LuaFault) in
         let context = try call.context
-        let limit = try HeaderArguments.limit(call, 1, "max_args")
-        let fileLimit = call.number(2).map { Int(max(0, min($0, 1e15))) }
+        let limit = try HeaderArguments.limit(call, 1, "max_args", \.formArguments)
+        let fileLimit = call.whole(2, in: 0...(1 << 50))
         let bufferSize = call.host.settings.bodyBufferSize
         guard let type = call.string(0) ?? context.requestHeaders.first("content-type") else {
           call.returnsFailure("missing content type")

@@ -14,7 +14,7 @@ enum ResponseNamespace {
     },
     PDKFunction("kong.response.get_headers", .responseReading, arguments: "max_headers", "Response headers.") {
       (call) throws(LuaFault) in
-      let limit = try HeaderArguments.limit(call, 0, "max_headers")
+      let limit = try HeaderArguments.limit(call, 0, "max_headers", \.responseHeaders)
       HeaderArguments.returnFields(call, try call.context.response.headers, limit: limit)
     },
     PDKFunction("kong.response.get_source", .responseReading, "`service`, `exit` or `error`.") {

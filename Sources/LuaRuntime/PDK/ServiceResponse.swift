@@ -20,7 +20,7 @@ enum ServiceResponseNamespace {
     PDKFunction(
       "kong.service.response.get_headers", .serviceResponse, arguments: "max_headers", "Headers of the upstream."
     ) { (call) throws(LuaFault) in
-      let limit = try HeaderArguments.limit(call, 0, "max_headers")
+      let limit = try HeaderArguments.limit(call, 0, "max_headers", \.responseHeaders)
       HeaderArguments.returnFields(call, try call.context.response.upstreamHeaders ?? HeaderBlock(), limit: limit)
     },
     PDKFunction("kong.service.response.get_raw_body", .serviceResponse, "Body of the upstream, when buffered.") {
@@ -31,7 +31,7 @@ enum ServiceResponseNamespace {
       "Body of the upstream decoded, when buffered."
     ) { (call) throws(LuaFault) in
       let bytes = try body(call)
-      let limit = try HeaderArguments.limit(call, 1, "max_args")
+      let limit = try HeaderArguments.limit(call, 1, "max_args", \.formArguments)
       let context = try call.context
       guard let type = call.string(0) ?? context.response.upstreamHeaders?.first("content-type") else {
         return call.returnsFailure("missing content type")

@@ -34,7 +34,8 @@ enum SharedDictionaryNamespace {
     },
     operation("get_keys", hasKey: false) { dictionary, call, _ in
       let keys = dictionary.keys(TextTools.now())
-      let limit = call.number(1).map { $0 < 1 ? keys.count : Int(min($0, 1e9)) } ?? 1024
+      let asked = call.whole(1, in: 0...1_000_000_000) ?? 1024
+      let limit = asked == 0 ? keys.count : asked
       call.beginList(min(limit, keys.count))
       for key in keys.prefix(limit) { call.returns(key) }
     },

@@ -1,6 +1,4 @@
 import NIOCore
-import NIOPosix
-import NIOSSL
 import PluginKit
 
 /// What `ngx.socket` is made of: client sockets that wait without blocking. Source: Kong fact, pdk §7.
@@ -9,7 +7,7 @@ enum SocketNamespace {
     .controlling(
       "socket.connect", .any, level: .internal, arguments: "host, port, timeout, pool", "Opens a connection, or takes one.",
       { (call) throws(LuaFault) in
-        guard let host = call.string(0), let port = call.number(1), let state = call.host.runningState else {
+        guard let host = call.string(0), let port = call.whole(1, in: 0...65535), let state = call.host.runningState else {
           throw LuaFault("no request found")
         }
         let timeout = timeout(call, 2)
@@ -21,7 +19,7 @@ enum SocketNamespace {
         return .wait(
           LuaWait { _, eventLoop, completion in
             let socket = LuaSocket(eventLoop)
-            socket.connect(host: host, port: Int(port), timeout: timeout) { failure in
+            socket.connect(host: host, port: port, timeout: timeout) { failure in
               completion { call in
                 if let failure { return call.returnsFailure(failure) }
                 call.returns(state.add(socket))
@@ -39,11 +37,12 @@ enum SocketNamespace {
         let timeout = timeout(call, 3)
         let certificates = call.value(4).list.compactMap(\.text)
         let key = call.string(5)
+        let tls = call.host.settings.socketTLS
         return .wait(
           LuaWait { _, eventLoop, completion in
             // Loading the trusted certificates reads files; afterwards all goes on on the event loop.
             nonisolated(unsafe) let (socket, completion) = (socket, completion)
-            let context = SocketTLS.context(
+            let context = tls.context(
               verifies: verifies, certificates: certificates, key: key, eventLoop: eventLoop)
             context.whenComplete { result in
               switch result {
@@ -128,13 +127,13 @@ enum SocketNamespace {
     .controlling(
       "udp.connect", .any, level: .internal, arguments: "host, port", "Sets the peer.",
       { (call) throws(LuaFault) in
-        guard let host = call.string(0), let port = call.number(1), let state = call.host.runningState else {
+        guard let host = call.string(0), let port = call.whole(1, in: 0...65535), let state = call.host.runningState else {
           throw LuaFault("no request found")
         }
         return .wait(
           LuaWait { _, eventLoop, completion in
             let socket = LuaDatagramSocket(eventLoop)
-            socket.connect(host: host, port: Int(port)) { failure in
+            socket.connect(host: host, port: port) { failure in
               completion { call in
                 if let failure { return call.returnsFailure(failure) }
                 state.lastSocket += 1
@@ -235,34 +234,6 @@ extension LuaRequestState {
     lastSocket += 1
     sockets[lastSocket] = socket
     return lastSocket
-  }
-}
-
-/// The TLS settings of sockets; the two without a client certificate are made once for the process.
-enum SocketTLS {
-  private static let verifying = Result { try make(verifies: true, certificates: [], key: nil) }
-  private static let trusting = Result { try make(verifies: false, certificates: [], key: nil) }
-
-  static func context(
-    verifies: Bool, certificates: [String], key: String?, eventLoop: any EventLoop
-  ) -> EventLoopFuture<NIOSSLContext> {
-    NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
-      if certificates.isEmpty { return try (verifies ? verifying : trusting).get() }
-      return try make(verifies: verifies, certificates: certificates, key: key)
-    }
-  }
-
-  private static func make(verifies: Bool, certificates: [String], key: String?) throws -> NIOSSLContext {
-    var configuration = TLSConfiguration.makeClientConfiguration()
-    configuration.minimumTLSVersion = .tlsv12
-    configuration.certificateVerification = verifies ? .fullVerification : .none
-    if !certificates.isEmpty {
-      configuration.certificateChain = try certificates.flatMap { text in
-        try NIOSSLCertificate.fromPEMBytes(Array(text.utf8)).map { .certificate($0) }
-      }
-      if let key { configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem)) }
-    }
-    return try NIOSSLContext(configuration: configuration)
   }
 }
 

@@ -10,6 +10,47 @@ enum TracingNamespace {
       (call) throws(LuaFault) in
       call.returns(call.host.settings.tracingSamplingRate != nil)
       call.returns(call.host.settings.tracingSamplingRate ?? 0)
+      call.returns(call.host.settings.tracesRequests)
+      call.returns(call.host.settings.tracesBalancer)
+    },
+    PDKFunction("tracing.request", .any, level: .internal, "When the request began, and the attributes of its span.") {
+      (call) throws(LuaFault) in
+      let context = try call.context
+      call.returns(Double(context.startedAtMilliseconds) * 1e6)
+      let path = context.requestHeaders.withArena(context.rawTargetRange) { String(decoding: $0, as: UTF8.self) }
+      call.beginTable(6)
+      for (key, value) in [
+        ("http.method", context.method.name), ("http.url", "\(context.scheme)://\(context.host)\(path)"),
+        ("http.host", context.host), ("http.scheme", context.scheme), ("net.peer.ip", context.peerIP),
+        ("http.flavor", context.httpVersion == 20 ? "2.0" : "1.\(context.httpVersion % 10)"),
+      ] {
+        call.returns(key)
+        call.returns(value)
+      }
+    },
+    PDKFunction("tracing.outcome", .log, level: .internal, "How the request ended, and the attempts to reach upstreams.") {
+      (call) throws(LuaFault) in
+      let context = try call.context
+      let taken = context.endedAt > context.startedAt ? context.endedAt - context.startedAt : 0
+      call.returns(Double(context.startedAtMilliseconds) * 1e6 + Double(taken))
+      call.returns(context.response.status)
+      call.returns(context.route?.entity["paths"]?.array?.first?.string)
+      call.beginList(context.tries.count)
+      for (place, attempt) in context.tries.enumerated() {
+        call.beginTable(attempt.code == nil ? 4 : 5)
+        call.returns("try_count")
+        call.returns(place + 1)
+        call.returns("net.peer.ip")
+        call.returns(attempt.ip)
+        call.returns("net.peer.port")
+        call.returns(attempt.port)
+        call.returns("started")
+        call.returns(Double(attempt.balancerStart) * 1e6)
+        if let code = attempt.code {
+          call.returns("http.status_code")
+          call.returns(code)
+        }
+      }
     },
     PDKFunction("tracing.span_id", .any, level: .internal, "Eight random bytes.") {
       (call) throws(LuaFault) in call.returns(randomBytes(8))

@@ -3,7 +3,7 @@
 enum LuaPrelude {
   static let text = head + LuaPreludeText.kong + LuaPreludeText.modules + LuaPreludeText.penlight
     + LuaPreludeText.regex + LuaPreludeText.threads + LuaPreludeText.services
-    + LuaPreludeText.sockets + LuaPreludeText.cache + LuaPreludeText.http + LuaPreludeText.tracing + LuaPreludeText.openSSL
+    + LuaPreludeText.sockets + LuaPreludeText.redis + LuaPreludeText.database + LuaPreludeText.cache + LuaPreludeText.http + LuaPreludeText.tracing + LuaPreludeText.openSSL
     + LuaPreludeText.certificates + LuaPreludeText.libraries + tail
 
   private static let head = #"""

@@ -117,6 +117,123 @@ extension LuaPreludeText {
       }
     end
 
+    -- kong.concurrency: one at a time, on this loop or in the whole process.
+    modules["kong.concurrency"] = function()
+      local lock_module = modules["resty.lock"]()
+      local function need(options)
+        if type(options) ~= "table" then raise("opts must be a table") end
+        if type(options.name) ~= "string" then raise("opts.name is required and must be a string") end
+        local timeout = options.timeout
+        if timeout ~= nil and type(timeout) ~= "number" then raise("opts.timeout must be a number") end
+        return options.name, timeout or 60
+      end
+      local function finish(unlock, ok, ...)
+        unlock()
+        if ok then return ... end
+        return nil, (...)
+      end
+      return {
+        with_worker_mutex = function(options, callback)
+          local name, timeout = need(options)
+          local key, waited = "mutex:" .. name, 0
+          local add, delete = internal["shared.add"], internal["shared.delete"]
+          local owner = internal["text.uuid"]()
+          while not add("concurrency", key, owner, tonumber(options.exptime) or timeout) do
+            if waited >= timeout then return nil, "timeout" end
+            strict["ngx.sleep"](0.01)
+            waited = waited + 0.01
+          end
+          return finish(function()
+            if internal["shared.get"]("concurrency", key) == owner then delete("concurrency", key) end
+          end, pcall(callback, waited))
+        end,
+        with_coroutine_mutex = function(options, callback)
+          local name, timeout = need(options)
+          local on_timeout = options.on_timeout
+          if on_timeout ~= nil and on_timeout ~= "run_unlocked" and on_timeout ~= "return_true" then
+            raise("opts.on_timeout must be 'run_unlocked' or 'return_true'")
+          end
+          local lock = lock_module.new(nil, nil, {timeout = timeout, exptime = timeout + 60})
+          local waited, failure = lock:lock(name)
+          if not waited then
+            if on_timeout == "return_true" then return true end
+            if on_timeout ~= "run_unlocked" then return nil, "failed to acquire lock: " .. failure end
+            return finish(function() end, pcall(callback))
+          end
+          return finish(function() lock:unlock() end, pcall(callback))
+        end,
+      }
+    end
+
+    -- resty.upload: the parts of a multipart body one after another (RFC 7578). The body is read whole first.
+    modules["resty.upload"] = function()
+      local function new(_, chunk_size)
+        chunk_size = tonumber(chunk_size) or 4096
+        if chunk_size < 1 then raise("chunk size must be positive") end
+        local mime = strict["kong.request.get_header"]("content-type")
+        if not mime then return nil, "no Content-Type header" end
+        local boundary = mime:match(';%s*boundary="([^"]+)"') or mime:match(';%s*boundary=([^",;%s]+)')
+        if not boundary then return nil, "no boundary defined in Content-Type" end
+        local body, failure = strict["kong.request.get_raw_body"]()
+        if not body then return nil, failure end
+        local mark, place, state, part_end = "--" .. boundary, nil, "start", nil
+        local form = {}
+        -- Goes behind a boundary: to the head of the next part, or to the end.
+        local function pass(position)
+          local after = position + #mark
+          if sub(body, after, after + 1) == "--" then
+            state = "eof"
+          else
+            local _, line_end = find(body, "\r\n", after, true)
+            if not line_end then return nil, "no line after the boundary" end
+            place, state = line_end + 1, "header"
+          end
+          return true
+        end
+        function form.read()
+          if state == "start" then
+            local position = find(body, mark, 1, true)
+            if not position then return nil, "no boundary in the body" end
+            local ok, problem = pass(position)
+            if not ok then return nil, problem end
+          end
+          if state == "header" then
+            local from, to = find(body, "\r\n", place, true)
+            if not from then return nil, "incomplete head of a part" end
+            local line = sub(body, place, from - 1)
+            place = to + 1
+            if line ~= "" then
+              local name, value = line:match("^([^:%s]+)%s*:%s*(.+)$")
+              if not name then return "header", line end
+              return "header", {name, value, line}
+            end
+            part_end = find(body, "\r\n" .. mark, place - 2, true)
+            if not part_end then return nil, "the body ends within a part" end
+            state = "body"
+          end
+          if state == "body" then
+            if place < part_end then
+              local to = math.min(place + chunk_size, part_end) - 1
+              local data = sub(body, place, to)
+              place = to + 1
+              return "body", data
+            end
+            local ok, problem = pass(part_end + 2)
+            if not ok then return nil, problem end
+            return "part_end"
+          end
+          return "eof"
+        end
+        function form.set_timeout() end
+        return form
+      end
+      return {new = new}
+    end
+
+    for _, name in ipairs {"coroutine", "math", "string", "table"} do
+      modules[name] = function() return copy(libraries[name]) end
+    end
+
     modules["resty.sha224"] = make_digest("sha224")
     modules["resty.sha"] = function() return {} end
     modules["resty.core.time"] = function() return {} end
@@ -415,22 +532,21 @@ extension LuaPreludeText {
       "bcrypt": "hashing passwords by bcrypt is not available in this gateway; use resty.openssl.kdf",
       "lyaml": "YAML is not available in this gateway; use cjson",
       "xmlua": "XML is not available in this gateway",
-      "resty.upload": "reading bodies part by part is not available in this gateway; use kong.request.get_body",
       "resty.ada": "use socket.url",
       "resty.ada.search": "use ngx.decode_args",
       "resty.evp": "use resty.openssl.pkey and resty.openssl.digest",
       "resty.passwdqc": "judging passwords is not available in this gateway",
       "kong.tools.jose": "use resty.jwt or resty.openssl.pkey",
-      "kong.concurrency": "use ngx.semaphore",
-      "kong.enterprise_edition.tools.redis.v2": "a Redis client is not available in this gateway; use ngx.socket.tcp",
+      "kong.enterprise_edition.tools.redis.v2": "use resty.redis",
       "resty.dns.resolver": "use kong.dns",
       "resty.http_connect": "use resty.http, whose connect takes the same options",
       "resty.session": "sessions are not available in this gateway",
       "resty.jq": "jq is not available in this gateway",
       "resty.xmodem": "compute the slot with bit",
+      "kong.plugins.jwt.jwt_parser": "the modules of other plugins are not available; use resty.jwt",
       "kong.plugins.base_plugin": "there is no base class since Kong 3; return a plain table with functions",
     ]
-    for name in ["pgmoon", "pgmoon.arrays", "pgmoon.hstore", "resty.memcached", "resty.mysql", "resty.redis", "resty.rediscluster"] {
+    for name in ["pgmoon", "pgmoon.arrays", "pgmoon.hstore", "resty.memcached", "resty.mysql", "resty.rediscluster"] {
       refused[name] = "clients of databases are not available in this gateway; use ngx.socket.tcp or resty.http"
     }
     for name in [

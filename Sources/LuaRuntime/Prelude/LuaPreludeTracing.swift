@@ -80,16 +80,6 @@ extension LuaPreludeText {
       return value < rate * 2 ^ 48
     end
 
-    local function trace_of_request()
-      local trace = request_table("tracing")
-      if trace.spans == nil then
-        local _, rate = internal["tracing.settings"]()
-        trace.spans, trace.trace_id = {}, internal["tracing.trace_id"]()
-        trace.should_sample = is_kept_at(trace.trace_id, rate)
-      end
-      return trace
-    end
-
     local function new_span(trace, name, options)
       if options ~= nil and type(options) ~= "table" then raise("invalid options type") end
       options = options or {}
@@ -105,6 +95,46 @@ extension LuaPreludeText {
         start_time_ns = options.start_time_ns or nanoseconds(), attributes = check_attributes(options.attributes),
         events = {}, links = options.links or {}, baggage = {}, should_sample = trace.should_sample,
       }, span_metatable)
+    end
+
+    -- The request's own span is there as soon as somebody asks for the trace.
+    local function trace_of_request()
+      local trace = request_table("tracing")
+      if trace.spans == nil then
+        local _, rate, traces_requests = internal["tracing.settings"]()
+        trace.spans, trace.trace_id = {}, internal["tracing.trace_id"]()
+        trace.should_sample = is_kept_at(trace.trace_id, rate)
+        if traces_requests then
+          local start, attributes = internal["tracing.request"]()
+          local root = new_span(trace, "kong", {span_kind = 2, start_time_ns = start, attributes = attributes})
+          trace.spans[1], trace.active, trace.root = root, root, root
+        end
+      end
+      return trace
+    end
+    -- Adds what is known when the request is over.
+    local function conclude(trace)
+      if trace.is_over then return end
+      trace.is_over = true
+      local _, _, _, traces_balancer = internal["tracing.settings"]()
+      local finish, status, route, tries = internal["tracing.outcome"]()
+      local root = trace.root
+      if traces_balancer then
+        for index, try in ipairs(tries) do
+          local start, after = try.started, tries[index + 1]
+          try.started = nil
+          local span = new_span(trace, "kong.balancer", {span_kind = 3, start_time_ns = start, attributes = try,
+            parent = root})
+          if after then span.status = 2 end
+          span.end_time_ns = math.max(start, after and after.started or finish)
+          trace.spans[#trace.spans + 1] = span
+        end
+      end
+      if root then
+        root.attributes["http.status_code"], root.attributes["http.route"] = status, route
+        if status >= 500 then root.status = 2 end
+        if not root.end_time_ns then root.end_time_ns = math.max(root.start_time_ns, finish) end
+      end
     end
 
     providers["kong.tracing"] = function()
@@ -147,6 +177,7 @@ extension LuaPreludeText {
         if type(processor) ~= "function" then raise("processor must be a function") end
         if not is_on() then return end
         local trace = trace_of_request()
+        conclude(trace)
         for _, span in ipairs(trace.spans) do if trace.should_sample then processor(span, ...) end end
       end
       function tracing.set_should_sample(_, should_sample)
@@ -191,14 +222,15 @@ extension LuaPreludeText {
     end
     providers["kong.jwe"] = absent("not available here: encrypted tokens are not supported", "decrypt decode encrypt")
 
+    -- Texts of the certificates of an object of resty.openssl.
+    local function certificates_of(value)
+      if type(value) ~= "table" then return nil end
+      local certificates = value.__certificates
+      if type(certificates) == "function" then certificates = certificates(value) end
+      if type(certificates) == "table" then return certificates end
+    end
     -- What the upstream of one request is reached with beyond its service.
     providers["kong.service"] = function()
-      local function certificates_of(value)
-        if type(value) ~= "table" then return nil end
-        local certificates = value.__certificates
-        if type(certificates) == "function" then certificates = certificates(value) end
-        if type(certificates) == "table" then return certificates end
-      end
       return {
         set_tls_cert_key = function(chain, key)
           local certificates = certificates_of(chain)
@@ -218,6 +250,18 @@ extension LuaPreludeText {
           request_table("retry").callback = callback
           internal["service.retry_callback"]()
           return true
+        end,
+      }
+    end
+    providers["kong.client.tls"] = function()
+      return {
+        request_client_certificate = function(authorities)
+          if authorities == nil then return internal["client.ask_certificate"]() end
+          local certificates = certificates_of(authorities)
+          if not certificates then
+            raise("ca_certs must be a resty.openssl.x509.chain or resty.openssl.x509.store object")
+          end
+          return internal["client.ask_certificate"](certificates)
         end,
       }
     end

@@ -236,7 +236,12 @@ extension RequestPipeline {
         attemptsLeft -= 1
       }
       requestWasSent = false
-      context.willRetry?(context)
+      if let willRetry = context.willRetry {
+        let host = context.upstream.host
+        willRetry(context)
+        // Peers of another Upstream are counted anew.
+        if context.upstream.host != host { triedPeers.removeAll(keepingCapacity: true) }
+      }
       return self.attempt(context)
     }
     bodyStream = .none

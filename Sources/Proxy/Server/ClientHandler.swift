@@ -62,8 +62,12 @@ final class ClientHandler: ChannelDuplexHandler, DirectHandler {
   @exclusivity(unchecked) private var outboundIsWritten = false
   @exclusivity(unchecked) private var hasUnflushedWrites = false
 
-  init(loop: ProxyLoop, connection: ConnectionFacts) {
+  /// Filled by the TLS handshake when plugins have asked for certificates.
+  private let presentedCertificates: PresentedCertificates?
+
+  init(loop: ProxyLoop, connection: ConnectionFacts, presentedCertificates: PresentedCertificates? = nil) {
     self.loop = loop
+    self.presentedCertificates = presentedCertificates
     facts = connection
     forwarding = ForwardingFields(connection)
     parser = HTTP1RequestParser(
@@ -92,7 +96,10 @@ final class ClientHandler: ChannelDuplexHandler, DirectHandler {
     if facts.isTLS, case .handshakeCompleted = event as? TLSUserEvent {
       let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
       let version = handler?.tlsVersion.map { TLSVersionName.name(of: $0) }
-      facts = facts.with { $0.tlsVersion = version }
+      facts = facts.with {
+        $0.tlsVersion = version
+        if let presentedCertificates { $0.clientCertificates = presentedCertificates.der }
+      }
     }
     context.fireUserInboundEventTriggered(event)
   }

@@ -1,6 +1,5 @@
 import EntityModel
 import NIOCore
-import NIOSSL
 
 /// The settings of the proxy as plain values. The defaults are Kong's.
 public struct ProxyConfiguration: Sendable {
@@ -62,7 +61,7 @@ public struct ProxyConfiguration: Sendable {
   /// `port_maps`: the port seen from outside by the port listened on.
   public var portMaps: [Int: Int] = [:]
   /// Certificate and protocol settings of TLS listeners for server names without a certificate of their own.
-  public var defaultTLSContext: NIOSSLContext?
+  public var defaultTLS: ServerTLS?
   public var accessLog = LogTarget.off
   /// How long a resolved name is used before it is looked up again.
   public var nameLifetime = TimeAmount.seconds(10)

@@ -1,8 +1,6 @@
 import EpollTransport
 import Logging
 import NIOCore
-import NIOSSL
-import NIOTLS
 import PluginKit
 import Routing
 
@@ -131,26 +129,7 @@ public final class ProxyServer: Sendable {
       channel.directHandler = handler
       return try pipeline.addHandler(handler)
     }
-    let bound = NIOLoopBound(loop, eventLoop: channel.eventLoop)
-    try pipeline.addHandler(
-      ByteToMessageHandler(
-        SNIHandler { result in
-          channel.eventLoop.makeCompletedFuture {
-            var name: String?
-            if case .hostname(let host) = result { name = host.lowercased() }
-            let loop = bound.value
-            guard
-              let context = loop.snapshot.certificates.context(forServerName: name)
-                ?? loop.configuration.defaultTLSContext
-            else {
-              loop.logger.error("no certificate for server name '\(name ?? "")' and no default certificate")
-              throw ChannelError.inappropriateOperationForState
-            }
-            let facts = ConnectionFacts(channel: channel, isTLS: true, serverName: name, loop: loop)
-            try channel.pipeline.syncOperations.addHandlers(
-              NIOSSLServerHandler(context: context), ClientHandler(loop: loop, connection: facts))
-          }
-        }))
+    try TLSAcceptor(channel: channel, loop: loop).begin()
   }
 
   // MARK: Configuration
@@ -167,7 +146,10 @@ public final class ProxyServer: Sendable {
     }
     for loop in loops {
       let state = loop.state
-      try await loop.eventLoop.submit { state.value.snapshot = snapshot }.get()
+      try await loop.eventLoop.submit {
+        state.value.snapshot = snapshot
+        state.value.services.entities = snapshot.entities
+      }.get()
     }
   }
 

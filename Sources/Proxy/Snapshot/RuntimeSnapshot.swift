@@ -23,6 +23,8 @@ public final class RuntimeSnapshot: Sendable {
   /// Priority of each configured plugin by its name with underscores, for conditions.
   let configuredPlugins: [String: Int]
   let consumers: ConsumerDirectory
+  /// For plugins: every entity by its id or another unique field.
+  let entities: EntityIndex
   /// For plugins: a consumer by id, or by username.
   let findConsumer: @Sendable (_ key: String, _ byUsername: Bool) -> ConsumerInfo?
   /// For plugins: the consumer groups of a consumer.
@@ -44,6 +46,7 @@ public final class RuntimeSnapshot: Sendable {
     self.certificates = certificates
     self.configuredPlugins = configuredPlugins
     self.consumers = consumers
+    entities = EntityIndex(parts.config)
     findConsumer = { key, byUsername in
       consumers.consumer(id: key) ?? (byUsername ? consumers.consumer(username: key) : nil)
     }

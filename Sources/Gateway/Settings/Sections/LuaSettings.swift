@@ -25,6 +25,23 @@ public struct LuaSettings: SettingSection {
     `tls_verify` that name no CA certificates. `system` stands for those of the operating system.
     """)
 
+  public let luaSSLProtocols = Setting(
+    "lua_ssl_protocols", .tlsVersions, default: "TLSv1.2 TLSv1.3",
+    "Versions of TLS that sockets of Lua plugins speak: `ngx.socket.tcp` and `resty.http`.")
+
+  public let tracingInstrumentations = Setting(
+    "tracing_instrumentations", .instrumentations, default: "off",
+    """
+    Turns `kong.tracing` on: plugins make spans, and their log functions get them from `kong.tracing.process_span`.
+    `request` adds a span `kong` of the request itself, from which all others descend, `balancer` one for each attempt
+    to reach an upstream, `all` both. The other words turn tracing on, but the gateway makes no spans of its own for
+    them and says so at start. While it is `off` spans take everything and keep nothing.
+    """)
+
+  public let tracingSamplingRate = Setting(
+    "tracing_sampling_rate", .share, default: "0.01",
+    "The share of traces whose spans `kong.tracing.process_span` gives: `1` for all. By the id of the trace.")
+
   public let luaQuotaCPUTime = Setting(
     "lua_quota_cpu_time", .nginxTime, default: "50ms", own: true,
     """

@@ -16,5 +16,6 @@ public enum LuaSyntax {
     }
   }
 
+  /// Of the state that compiles, in bytes.
   private static let memoryLimit = 64 << 20
 }

@@ -24,6 +24,11 @@ final class LuaBench {
     func pluginResumed(_ outcome: PhaseOutcome, _ context: RequestContext) {}
   }
 
+  private final class Running: RunningPlugin {
+    let instance: PluginInstance
+    init(_ instance: PluginInstance) { self.instance = instance }
+  }
+
   private let driver = Driver()
   private let loop: LoopServices
   private let settings: LuaSettings
@@ -55,8 +60,9 @@ final class LuaBench {
   /// Runs the phases of a request in their order.
   func run(_ executor: any PluginExecutor, _ instance: PluginInstance, _ phases: [Phase]) {
     let context = request()
+    let running = Running(instance)
     for phase in phases {
-      context.enter(phase, plugin: instance)
+      context.enter(phase, running: running)
       _ = executor.run(phase, context)
       driver.loop.run()
     }
