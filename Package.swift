@@ -47,12 +47,16 @@ let package = Package(
     .target(name: "CLuaBridge", dependencies: ["CLuaJIT"], linkerSettings: [.linkedLibrary("pcre2-8")]),
     .target(name: "CCrypto", linkerSettings: [.linkedLibrary("crypto")]),
     .target(name: "CRegex", linkerSettings: [.linkedLibrary("re2")]),
+    .target(name: "CEpoll"),
     .target(name: "Patterns", dependencies: ["CRegex"], swiftSettings: settings),
     .target(name: "Zlib", dependencies: ["CZlib"], swiftSettings: settings),
     .target(name: "CJQ", linkerSettings: [.linkedLibrary("jq"), .linkedLibrary("onig")]),
     .target(name: "JQ", dependencies: ["CJQ"], swiftSettings: settings),
 
-    // Layer 1: pure values.
+    // Layer 1: pure values, and the transport.
+    .target(
+      name: "EpollTransport", dependencies: ["CEpoll", .product(name: "NIOCore", package: "swift-nio")],
+      swiftSettings: settings),
     .target(name: "Expressions", dependencies: ["Patterns"], swiftSettings: settings),
     .target(
       name: "EntityModel",
@@ -91,7 +95,7 @@ let package = Package(
     .target(
       name: "LuaRuntime",
       dependencies: [
-        "CLuaJIT", "CLuaBridge", "CCrypto", "CZlib", "PluginKit", "EntityModel",
+        "CLuaJIT", "CLuaBridge", "CCrypto", "CZlib", "PluginKit", "EntityModel", "EpollTransport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOTLS", package: "swift-nio"),
@@ -113,7 +117,7 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "PluginKit", "Routing", "EntityModel", "Expressions",
+        "PluginKit", "Routing", "EntityModel", "Expressions", "EpollTransport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOTLS", package: "swift-nio"),
@@ -166,7 +170,7 @@ let package = Package(
       name: "Gateway",
       dependencies: [
         "EntityModel", "Expressions", "Routing", "PluginKit", "Storage", "LuaRuntime", "BundledPlugins", "Proxy",
-        "Outbound", "Clustering", "AdminAPI",
+        "Outbound", "Clustering", "AdminAPI", "EpollTransport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -193,6 +197,10 @@ let package = Package(
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       path: "Tests/GatewayTesting", swiftSettings: settings),
+    .testTarget(
+      name: "EpollTransportTests",
+      dependencies: ["EpollTransport", "GatewayTesting", .product(name: "NIOSSL", package: "swift-nio-ssl")],
+      swiftSettings: settings),
     .testTarget(name: "PatternsTests", dependencies: ["Patterns"], swiftSettings: settings),
     .testTarget(name: "JQTests", dependencies: ["JQ"], swiftSettings: settings),
     .testTarget(name: "ExpressionsTests", dependencies: ["Expressions"], swiftSettings: settings),

@@ -10,7 +10,8 @@ import Synchronization
 /// The outbound client of the process, over AsyncHTTPClient.
 ///
 /// That client fixes TLS, keep-alive and proxy for all its requests, so there is one of them for each combination that
-/// plugins are configured with; a request takes an idle connection of its own event loop first, then any.
+/// plugins are configured with. Connections live on event loops of their own; a request takes any that is idle, and its
+/// response goes back to the event loop that asked.
 /// `shutDown()` must be called once.
 public final class SharedHTTPClient: OutboundHTTPClient {
   private struct Combination: Hashable {
@@ -53,7 +54,7 @@ public final class SharedHTTPClient: OutboundHTTPClient {
       }
       let collector = ResponseAccumulator(request: sent, maxBodySize: request.maximumResponseSize)
       let task = client.execute(
-        request: sent, delegate: collector, eventLoop: .delegate(on: loop),
+        request: sent, delegate: collector, eventLoop: .indifferent,
         deadline: .now() + .milliseconds(request.timeoutMilliseconds))
       return task.futureResult.hop(to: loop).map { response in
         OutboundResponse(

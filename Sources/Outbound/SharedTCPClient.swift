@@ -21,14 +21,22 @@ public final class SharedTCPClient: OutboundTCPClient {
     var contexts: [OutboundTLS: NIOSSLContext] = [:]
   }
 
+  private let group: any EventLoopGroup
   private let trustRoots: NIOSSLTrustRoots
   /// Taken a few times for each sending, off the path of requests.
   private let state = Mutex(State())
 
-  public init(trustRoots: NIOSSLTrustRoots = .default) { self.trustRoots = trustRoots }
+  /// - Parameters:
+  ///   - group: event loops of NIO's own sockets that connections live on.
+  ///   - trustRoots: what servers are verified with, where one names nothing else.
+  public init(group: any EventLoopGroup, trustRoots: NIOSSLTrustRoots = .default) {
+    self.group = group
+    self.trustRoots = trustRoots
+  }
 
   public func send(_ bytes: ByteBuffer, to server: OutboundTCPServer, on loop: any EventLoop) -> EventLoopFuture<Void> {
-    loop.flatSubmit { self.sendHere(bytes, server, loop) }
+    let own = group.any()
+    return own.flatSubmit { self.sendHere(bytes, server, own) }.hop(to: loop)
   }
 
   private func sendHere(_ bytes: ByteBuffer, _ server: OutboundTCPServer, _ loop: any EventLoop) -> EventLoopFuture<Void>

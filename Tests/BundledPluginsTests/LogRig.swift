@@ -19,7 +19,7 @@ final class LogRig: Sendable {
   init(trusted: NIOSSLTrustRoots = .default) {
     loop = MultiThreadedEventLoopGroup.singleton.next()
     http = SharedHTTPClient(group: MultiThreadedEventLoopGroup.singleton, trustRoots: trusted)
-    tcp = SharedTCPClient(trustRoots: trusted)
+    tcp = SharedTCPClient(group: MultiThreadedEventLoopGroup.singleton, trustRoots: trusted)
     services = PluginServices(
       outbound: http, tcp: tcp, scripts: PluginTestBed.services.scripts)
     loopServices = .makeEmptyBox(valueType: LoopServices.self, eventLoop: loop)

@@ -74,7 +74,7 @@ struct TCPLogTests {
   @Test("a server that reads nothing holds nobody up: lines wait up to the bound, the oldest give way")
   func slow() async throws {
     let server = try await LineServer.start(reads: false)
-    let client = SharedTCPClient()
+    let client = SharedTCPClient(group: MultiThreadedEventLoopGroup.singleton)
     let log = RecordingLog()
     let loop = MultiThreadedEventLoopGroup.singleton.next()
     let address = OutboundTCPServer(host: "127.0.0.1", port: server.port)

@@ -1,3 +1,4 @@
+import EpollTransport
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -60,7 +61,7 @@ struct OutboundFunctionTests {
 
   /// Runs the body of an access function on a real event loop, and gives what it answers.
   func run(_ code: String, _ config: [String: Int], tls: LuaSocketTLS = LuaSocketTLS()) async throws -> [String] {
-    let loop = MultiThreadedEventLoopGroup.singleton.next()
+    let loop = try TransportLoop.shared.get()
     return try await withCheckedThrowingContinuation { continuation in
       loop.execute {
         do {

@@ -1,3 +1,4 @@
+import EpollTransport
 import NIOCore
 import NIOPosix
 import PluginKit
@@ -50,7 +51,7 @@ struct ServiceFunctionTests {
       }
       .bind(host: "127.0.0.1", port: 0).get()
     let port = try #require(server.localAddress?.port)
-    let loop = group.next()
+    let loop = try TransportLoop.shared.get()
     let received: [String] = try await withCheckedThrowingContinuation { continuation in
       loop.execute {
         let socket = LuaSocket(loop)

@@ -1,8 +1,8 @@
 import EntityModel
+import EpollTransport
 import GatewayTesting
 import Logging
 import NIOCore
-import NIOPosix
 import PluginKit
 
 @testable import Proxy
@@ -19,7 +19,7 @@ struct ProxyFixture {
     var configuration = ProxyConfiguration(listeners: [.init(host: "127.0.0.1", port: 0)])
     configure(&configuration)
     let server = try await ProxyServer(
-      configuration: configuration, node: node, group: .singleton,
+      configuration: configuration, node: node, group: try .testing(),
       logger: Logger(label: "test") { _ in
         SwiftLogNoOpLogHandler()
       })
@@ -61,6 +61,13 @@ struct ProxyFixture {
   }
 
   func stop() async { await server.drain(timeout: .seconds(1)) }
+}
+
+extension EpollEventLoopGroup {
+  /// The loops of all tests, which end with the process.
+  static func testing() throws -> EpollEventLoopGroup { try shared.get() }
+
+  private static let shared = Result { try EpollEventLoopGroup(numberOfThreads: 2) }
 }
 
 extension NodeInfo {

@@ -2,6 +2,7 @@ import AdminAPI
 import BundledPlugins
 import Clustering
 import EntityModel
+import EpollTransport
 import Expressions
 import Foundation
 import Logging
@@ -20,7 +21,10 @@ struct GatewayParts: Sendable {
   let logger: Logger
   let logLevel: LogLevelControl
   let node: NodeInfo
-  let group: MultiThreadedEventLoopGroup
+  /// The event loops of the proxy.
+  let group: EpollEventLoopGroup
+  /// The event loops of everything else that talks to the network: plugins' clients, hybrid mode.
+  let sideGroup: MultiThreadedEventLoopGroup
   let rules: StoreRules
   let inspector: LuaPluginInspector
   let listeners: ListenersFile
@@ -44,10 +48,15 @@ struct GatewayParts: Sendable {
       hostname: settings.nodeHostname ?? ProcessInfo.processInfo.hostName, version: SluiceVersion.kong,
       versionNumber: SluiceVersion.kongNumber, serverToken: SluiceVersion.serverToken,
       configuration: settings.redacted(), trustedIPs: settings.trustedIPs.blocks)
-    group = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
+    do {
+      group = try EpollEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
+    } catch {
+      throw GatewayError("cannot start the event loops of the proxy (nginx_worker_processes): \(error)")
+    }
+    sideGroup = MultiThreadedEventLoopGroup(numberOfThreads: settings.workerProcesses.resolved)
     trustRoots = try settings.trustRoots()
-    outbound = SharedHTTPClient(group: group, trustRoots: trustRoots)
-    outboundTCP = SharedTCPClient(trustRoots: trustRoots)
+    outbound = SharedHTTPClient(group: sideGroup, trustRoots: trustRoots)
+    outboundTCP = SharedTCPClient(group: sideGroup, trustRoots: trustRoots)
     let inspector = LuaPluginInspector(settings: settings)
     self.inspector = inspector
     rules = Self.rules(settings: settings, inspector: inspector)
@@ -112,6 +121,7 @@ struct GatewayParts: Sendable {
     listeners.remove()
     await outbound.shutDown()
     try? await group.shutdownGracefully()
+    try? await sideGroup.shutdownGracefully()
     logger.notice("Sluice has stopped")
   }
 
@@ -203,7 +213,7 @@ struct GatewayParts: Sendable {
       configuration: ControlPlaneConfiguration(
         identity: try clusterIdentity(), version: SluiceVersion.kong, plugins: bundledVersions,
         maxPayload: settings.clusterMaxPayload, purgeDelay: Int64(settings.clusterDataPlanePurgeDelay), logger: logger),
-      directory: directory, group: group)
+      directory: directory, group: sideGroup)
     for address in settings.clusterListen {
       let bound = try await server.listen(host: address.host, port: address.port)
       listeners.add("cluster", host: address.host, port: bound.port ?? address.port)
@@ -225,7 +235,7 @@ struct GatewayParts: Sendable {
         lastGoodCopy: LastGoodCopy(
           path: settings.resolve("last-good.config"), maxPayload: settings.clusterMaxPayload),
         logger: logger),
-      group: group, apply: apply)
+      group: sideGroup, apply: apply)
   }
 
   // MARK: Admin API and Status API

@@ -1,3 +1,4 @@
+import EpollTransport
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -38,26 +39,47 @@ final class LuaSocket: ChannelInboundHandler {
   init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
   func connect(host: String, port: Int, timeout: TimeAmount, _ completion: @escaping (String?) -> Void) {
-    guard let bootstrap = ClientBootstrap(validatingGroup: eventLoop) else {
+    guard let loop = eventLoop as? EpollEventLoop else {
       return completion("this event loop has no network")
     }
+    let deadline = NIODeadline.now() + timeout
+    if let address = try? SocketAddress(ipAddress: host, port: port) {
+      return connect(to: [address][...], host: host, on: loop, by: deadline, completion)
+    }
     // Everything below happens on the one event loop.
-    nonisolated(unsafe) let socket = self
-    nonisolated(unsafe) let completion = completion
-    bootstrap.connectTimeout(timeout)
-      .channelOption(.autoRead, value: false)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(socket) }
-      }
-      .connect(host: host, port: port)
+    NIOThreadPool.singleton.runIfActive(eventLoop: loop) { NameLookup.addresses(of: host) }
+      .assumeIsolated()
       .whenComplete { result in
-        switch result {
-        case .success(let channel):
-          socket.channel = channel
-          completion(nil)
-        case .failure(let error): completion(Self.sentence(for: error, host: host))
-        }
+        let found = ((try? result.get()) ?? []).compactMap { try? SocketAddress(ipAddress: $0, port: port) }
+        self.connect(to: found[...], host: host, on: loop, by: deadline, completion)
       }
+  }
+
+  /// Tries one address after the other; the failure of the first one is told.
+  private func connect(
+    to addresses: ArraySlice<SocketAddress>, host: String, on loop: EpollEventLoop, by deadline: NIODeadline,
+    after failure: String? = nil, _ completion: @escaping (String?) -> Void
+  ) {
+    guard let address = addresses.first else { return completion(failure ?? "\(host) could not be resolved") }
+    let time = deadline - .now()
+    guard time > .zero else { return completion("timeout") }
+    var options = StreamOptions()
+    options.autoRead = false
+    loop.connect(to: address, timeout: time, options: options) { channel in
+      try channel.pipeline.syncOperations.addHandler(self)
+    }.assumeIsolated().whenComplete { result in
+      switch result {
+      case .success(let channel):
+        // An address that failed has told the socket that it is closed.
+        self.isClosed = false
+        self.channel = channel
+        completion(nil)
+      case .failure(let error):
+        self.connect(
+          to: addresses.dropFirst(), host: host, on: loop, by: deadline,
+          after: failure ?? Self.sentence(for: error, host: host), completion)
+      }
+    }
   }
 
   /// Goes over to TLS; at once if the connection has done so already.
@@ -226,10 +248,6 @@ final class LuaSocket: ChannelInboundHandler {
   }
 
   static func sentence(for error: any Error, host: String) -> String {
-    if let error = error as? NIOConnectionError {
-      if error.connectionErrors.isEmpty { return "\(host) could not be resolved" }
-      return error.connectionErrors.map { sentence(for: $0.error, host: host) }[0]
-    }
     if let error = error as? ChannelError, case .connectTimeout = error { return "timeout" }
     if case .handshakeFailed(let reason) = error as? NIOSSLError {
       return "\(reason)".contains("CERTIFICATE_VERIFY_FAILED") ? "certificate verify failed" : "handshake failed"

@@ -1,5 +1,4 @@
 import NIOCore
-import NIOPosix
 import PluginKit
 
 /// What `ngx.socket` is made of: client sockets that wait without blocking. Source: Kong fact, pdk §7.

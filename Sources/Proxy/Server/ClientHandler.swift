@@ -1,3 +1,4 @@
+import EpollTransport
 import NIOCore
 import NIOSSL
 import NIOTLS
@@ -7,7 +8,7 @@ import PluginKit
 ///
 /// Cuts the received bytes into requests and hands them to its `RequestPipeline`; writes what the pipeline answers.
 /// Confined to its event loop.
-final class ClientHandler: ChannelDuplexHandler {
+final class ClientHandler: ChannelDuplexHandler, DirectHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -40,6 +41,8 @@ final class ClientHandler: ChannelDuplexHandler {
   @exclusivity(unchecked) private(set) var facts: ConnectionFacts
   @exclusivity(unchecked) private(set) var forwarding: ForwardingFields
   @exclusivity(unchecked) private var context: ChannelHandlerContext?
+  /// The channel, where it gives and takes bytes without its pipeline: all but TLS.
+  @exclusivity(unchecked) private var direct: StreamChannel?
   @exclusivity(unchecked) private var pipeline: RequestPipeline?
   @exclusivity(unchecked) private var state = State.head
   @exclusivity(unchecked) private var parser: HTTP1RequestParser
@@ -75,6 +78,7 @@ final class ClientHandler: ChannelDuplexHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    if let channel = context.channel as? StreamChannel, channel.directHandler === self { direct = channel }
     isWritable = context.channel.isWritable
     loop.readClock()
     loop.opened(self)
@@ -83,6 +87,7 @@ final class ClientHandler: ChannelDuplexHandler {
 
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
+    direct = nil
     timer.cancel()
     loop.closed(self)
   }
@@ -187,15 +192,22 @@ final class ClientHandler: ChannelDuplexHandler {
     }
   }
 
+  func wantsToRead() -> Bool {
+    if wantsBytes { return true }
+    readIsPending = true
+    return false
+  }
+
   /// Goes on after something changed that `wantsBytes` looks at.
   func resumeReading() {
     guard readIsPending, wantsBytes else { return }
     readIsPending = false
-    context?.read()
+    if let direct { direct.read0() } else { context?.read() }
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let bytes = unwrapInboundIn(data)
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) { received(unwrapInboundIn(data)) }
+
+  func received(_ bytes: ByteBuffer) {
     loop.readClock()
     switch state {
     case .lingering, .closed: return
@@ -210,12 +222,16 @@ final class ClientHandler: ChannelDuplexHandler {
       inbound?.writeImmutableBuffer(bytes)
     }
     process()
+    // What waits here keeps its own memory, not that of a whole read.
+    if let rest = inbound { inbound = rest.settled }
   }
 
-  func channelReadComplete(context: ChannelHandlerContext) {
+  /// Nobody comes after this handler.
+  func channelReadComplete(context: ChannelHandlerContext) { receivedAll() }
+
+  func receivedAll() {
     pipeline?.clientReadCompleted()
     flush()
-    // Nobody comes after this handler.
   }
 
   /// Works through the received bytes until more are needed or something else must happen first.
@@ -436,33 +452,44 @@ final class ClientHandler: ChannelDuplexHandler {
       outbound.writeImmutableBuffer(bytes)
     } else {
       writeOutbound()
-      context?.write(wrapOutboundOut(bytes), promise: nil)
-      hasUnflushedWrites = true
+      enqueue(bytes)
     }
   }
 
   private func writeOutbound() {
     guard !outboundIsWritten, outbound.readableBytes > 0 else { return }
-    context?.write(wrapOutboundOut(outbound), promise: nil)
+    enqueue(outbound)
     outboundIsWritten = true
+  }
+
+  private func enqueue(_ bytes: ByteBuffer) {
     hasUnflushedWrites = true
+    if let direct { direct.enqueue(bytes) } else { context?.write(wrapOutboundOut(bytes), promise: nil) }
   }
 
   func flush() {
-    writeOutbound()
+    if !outboundIsWritten, outbound.readableBytes > 0 {
+      if let direct, !hasUnflushedWrites { direct.sendAtOnce(&outbound) }
+      writeOutbound()
+      outboundIsWritten = true
+    }
     guard hasUnflushedWrites else { return }
     hasUnflushedWrites = false
-    context?.flush()
+    if let direct { direct.flush0() } else { context?.flush() }
     if !isWritable, state == .request || state == .tunnel { arm(loop.configuration.clientSendTimeout) }
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    isWritable = context.channel.isWritable
+    writabilityChanged(to: context.channel.isWritable)
+    context.fireChannelWritabilityChanged()
+  }
+
+  func writabilityChanged(to isWritable: Bool) {
+    self.isWritable = isWritable
     if isWritable {
       if state == .request, bodyUse != .discarded { timer.clear() }
       pipeline?.clientBecameWritable()
     }
-    context.fireChannelWritabilityChanged()
   }
 
   // MARK: Refusals

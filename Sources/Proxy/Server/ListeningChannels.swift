@@ -1,16 +1,16 @@
-import NIOCore
+import EpollTransport
 import Synchronization
 
 /// The listening sockets of a server. Touched at start and stop only.
 final class ListeningChannels: Sendable {
-  private let channels = Mutex<[any Channel]>([])
+  private let listeners = Mutex<[Listener]>([])
 
-  func append(_ channel: any Channel) { channels.withLock { $0.append(channel) } }
+  func append(_ listener: Listener) { listeners.withLock { $0.append(listener) } }
 
-  func removeAll() -> [any Channel] {
-    channels.withLock { channels in
-      defer { channels = [] }
-      return channels
+  func removeAll() -> [Listener] {
+    listeners.withLock { listeners in
+      defer { listeners = [] }
+      return listeners
     }
   }
 }

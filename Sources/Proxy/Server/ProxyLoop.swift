@@ -1,4 +1,5 @@
 import EntityModel
+import EpollTransport
 import Logging
 import NIOCore
 import NIOSSL
@@ -6,7 +7,7 @@ import PluginKit
 
 /// What the connections of one event loop share. Confined to that loop.
 final class ProxyLoop {
-  let eventLoop: any EventLoop
+  let eventLoop: EpollEventLoop
   let services: LoopServices
   let configuration: ProxyConfiguration
   let logger: Logger
@@ -44,7 +45,7 @@ final class ProxyLoop {
   @exclusivity(unchecked) private var identifiers = RequestIdentifiers()
 
   init(
-    eventLoop: any EventLoop, index: Int, node: NodeInfo, configuration: ProxyConfiguration, snapshot: RuntimeSnapshot,
+    eventLoop: EpollEventLoop, index: Int, node: NodeInfo, configuration: ProxyConfiguration, snapshot: RuntimeSnapshot,
     statistics: LoopStatistics, accessLog: AccessLogWriter?, logger: Logger
   ) {
     self.eventLoop = eventLoop

@@ -1,6 +1,6 @@
+import EpollTransport
 import Logging
 import NIOCore
-import NIOPosix
 import PluginKit
 import Routing
 
@@ -15,8 +15,7 @@ import Routing
 /// The proxy: its listeners, its event loops and the configuration they run.
 ///
 /// Each loop has listening sockets of its own on every address (`SO_REUSEPORT`), so that a connection is accepted,
-/// worked on and closed by one loop. Where the system refuses that option one loop accepts for all and NIO hands the
-/// connections out.
+/// worked on and closed by one loop. Where the system refuses that option the first loop serves all connections.
 public final class ProxyServer: Sendable {
   /// A bound listener.
   public struct BoundListener: Sendable, Hashable {
@@ -32,7 +31,7 @@ public final class ProxyServer: Sendable {
 
   /// A loop's state with the key to it.
   private struct BoundLoop: Sendable {
-    let eventLoop: any EventLoop
+    let eventLoop: EpollEventLoop
     let state: NIOLoopBound<ProxyLoop>
     let statistics: LoopStatistics
   }
@@ -41,7 +40,7 @@ public final class ProxyServer: Sendable {
   ///
   /// - Throws: when the access log cannot be opened.
   public init(
-    configuration: ProxyConfiguration, node: NodeInfo, group: MultiThreadedEventLoopGroup, logger: Logger
+    configuration: ProxyConfiguration, node: NodeInfo, group: EpollEventLoopGroup, logger: Logger
   ) async throws {
     self.configuration = configuration
     self.logger = logger
@@ -49,7 +48,7 @@ public final class ProxyServer: Sendable {
     let file = try AccessLogFile.open(configuration.accessLog)
     let snapshot = try RuntimeSnapshot.empty()
     var loops: [BoundLoop] = []
-    for (index, eventLoop) in Array(group.makeIterator()).enumerated() {
+    for (index, eventLoop) in group.loops.enumerated() {
       let statistics = LoopStatistics()
       let state = try await eventLoop.submit {
         NIOLoopBound(
@@ -79,14 +78,14 @@ public final class ProxyServer: Sendable {
         var port = listener.port
         for (index, loop) in loops.enumerated() {
           do {
-            let channel = try await bind(listener, port: port, on: loop, sharesPort: loops.count > 1, spreads: false)
-            channels.append(channel)
-            port = channel.localAddress?.port ?? port
+            let socket = try await bind(listener, port: port, on: loop, sharesPort: loops.count > 1)
+            channels.append(socket)
+            port = socket.localAddress.port ?? port
           } catch let error as IOError where index == 0 && Self.isUnsupportedOption(error) {
-            logger.warning("SO_REUSEPORT is not available: one loop accepts connections for all")
-            let channel = try await bind(listener, port: port, on: loop, sharesPort: false, spreads: true)
-            channels.append(channel)
-            port = channel.localAddress?.port ?? port
+            logger.warning("SO_REUSEPORT is not available: one event loop serves all connections")
+            let socket = try await bind(listener, port: port, on: loop, sharesPort: false)
+            channels.append(socket)
+            port = socket.localAddress.port ?? port
             break
           }
         }
@@ -99,44 +98,36 @@ public final class ProxyServer: Sendable {
     return bound
   }
 
-  private static let reusePort = NIOBSDSocket.Option(rawValue: SO_REUSEPORT)
-
   private static func isUnsupportedOption(_ error: IOError) -> Bool {
     error.errnoCode == ENOPROTOOPT || error.errnoCode == EOPNOTSUPP
   }
 
   private func bind(
-    _ listener: ProxyConfiguration.Listener, port: Int, on loop: BoundLoop, sharesPort: Bool, spreads: Bool
-  ) async throws -> any Channel {
-    let loops = Dictionary(uniqueKeysWithValues: self.loops.map { (ObjectIdentifier($0.eventLoop), $0.state) })
-    let group: any EventLoopGroup = loop.eventLoop
-    let children: any EventLoopGroup = spreads ? self.loops[0].eventLoop : loop.eventLoop
-    var bootstrap = ServerBootstrap(group: group, childGroup: children)
-      .serverChannelOption(.backlog, value: listener.backlog)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-    if sharesPort { bootstrap = bootstrap.serverChannelOption(.socketOption(Self.reusePort), value: 1) }
-    bootstrap =
-      bootstrap
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .childChannelOption(.recvAllocator, value: ReadSizes.allocator)
-      .childChannelOption(.maxMessagesPerRead, value: ReadSizes.readsPerEvent)
-      .childChannelOption(.writeBufferWaterMark, value: ReadSizes.waterMark)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          guard let loop = loops[ObjectIdentifier(channel.eventLoop)]?.value else {
-            throw ChannelError.inappropriateOperationForState
-          }
-          try Self.setUp(channel, listener, loop)
-        }
-      }
-    return try await bootstrap.bind(host: listener.host, port: port).get()
+    _ listener: ProxyConfiguration.Listener, port: Int, on loop: BoundLoop, sharesPort: Bool
+  ) async throws -> Listener {
+    let address = try SocketAddress.makeAddressResolvingHost(listener.host, port: port)
+    let eventLoop = loop.eventLoop
+    let state = loop.state
+    let logger = logger
+    return try await eventLoop.submit {
+      try eventLoop.listen(
+        on: address, backlog: listener.backlog, reusesPort: sharesPort,
+        setUp: { try Self.setUp($0, listener, state.value) },
+        whenExhausted: { error in
+          logger.error("no connection can be accepted at \(listener.host):\(address.port ?? 0) for now: \(error)")
+        })
+    }.get()
   }
 
-  private static func setUp(_ channel: any Channel, _ listener: ProxyConfiguration.Listener, _ loop: ProxyLoop) throws {
+  private static func setUp(
+    _ channel: StreamChannel, _ listener: ProxyConfiguration.Listener, _ loop: ProxyLoop
+  ) throws {
     let pipeline = channel.pipeline.syncOperations
     guard listener.isTLS else {
       let facts = ConnectionFacts(channel: channel, isTLS: false, serverName: nil, loop: loop)
-      return try pipeline.addHandler(ClientHandler(loop: loop, connection: facts))
+      let handler = ClientHandler(loop: loop, connection: facts)
+      channel.directHandler = handler
+      return try pipeline.addHandler(handler)
     }
     try TLSAcceptor(channel: channel, loop: loop).begin()
   }
@@ -191,6 +182,6 @@ public final class ProxyServer: Sendable {
   }
 
   private func closeListeners() async {
-    for channel in channels.removeAll() { try? await channel.close().get() }
+    for listener in channels.removeAll() { try? await listener.close().get() }
   }
 }

@@ -1,3 +1,4 @@
+import EpollTransport
 import NIOCore
 import NIOSSL
 import NIOTLS
@@ -6,7 +7,7 @@ import PluginKit
 /// One connection to an upstream: the only handler of its channel beside TLS.
 ///
 /// Holds the pipeline of the request it works for directly. Confined to its event loop.
-final class UpstreamHandler: ChannelDuplexHandler {
+final class UpstreamHandler: ChannelDuplexHandler, DirectHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -24,6 +25,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
   /// Strong: a pool lives as long as it has connections.
   private let pool: UpstreamPool
   @exclusivity(unchecked) private var context: ChannelHandlerContext?
+  /// The channel, where it gives and takes bytes without its pipeline: all but TLS.
+  @exclusivity(unchecked) private var direct: StreamChannel?
   @exclusivity(unchecked) private var state = State.connecting
   @exclusivity(unchecked) private var exchange: RequestPipeline?
   @exclusivity(unchecked) private var parser = HTTP1ResponseParser()
@@ -32,6 +35,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
   /// Received bytes that are not used up yet.
   @exclusivity(unchecked) private var inbound: ByteBuffer?
   @exclusivity(unchecked) private var outbound = ByteBuffer()
+  /// `outbound` has not been handed to the channel yet.
+  @exclusivity(unchecked) private var headWaits = false
   @exclusivity(unchecked) private var readIsPending = false
   @exclusivity(unchecked) private var timer = LazyTimer()
   private var timeoutKind = UpstreamFailure.readTimedOut
@@ -57,11 +62,13 @@ final class UpstreamHandler: ChannelDuplexHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    if let channel = context.channel as? StreamChannel, channel.directHandler === self { direct = channel }
     isWritable = context.channel.isWritable
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
+    direct = nil
     timer.cancel()
   }
 
@@ -192,17 +199,38 @@ final class UpstreamHandler: ChannelDuplexHandler {
     timer.clear()
   }
 
-  func write(_ bytes: ByteBuffer) { context?.write(wrapOutboundOut(bytes), promise: nil) }
+  func write(_ bytes: ByteBuffer) {
+    enqueueHead()
+    enqueue(bytes)
+  }
 
   /// Writes what `body` makes, in memory that is used again for the next request.
   func writeHead(_ body: (inout ByteBuffer) -> Void) {
     outbound.clear()
     body(&outbound)
-    context?.write(wrapOutboundOut(outbound), promise: nil)
+    headWaits = true
+  }
+
+  private func enqueueHead() {
+    guard headWaits else { return }
+    headWaits = false
+    enqueue(outbound)
+  }
+
+  private func enqueue(_ bytes: ByteBuffer) {
+    if let direct { direct.enqueue(bytes) } else { context?.write(wrapOutboundOut(bytes), promise: nil) }
   }
 
   func flush() {
-    context?.flush()
+    if let direct {
+      if headWaits { direct.sendAtOnce(&outbound) }
+      if outbound.readableBytes > 0 { enqueueHead() }
+      headWaits = false
+      direct.flush0()
+    } else {
+      enqueueHead()
+      context?.flush()
+    }
     if exchange != nil, !isRequestComplete, !isWritable {
       arm(loop.now + sendTimeout, .sendTimedOut)
     }
@@ -215,37 +243,42 @@ final class UpstreamHandler: ChannelDuplexHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    isWritable = context.channel.isWritable
+    writabilityChanged(to: context.channel.isWritable)
+    context.fireChannelWritabilityChanged()
+  }
+
+  func writabilityChanged(to isWritable: Bool) {
+    self.isWritable = isWritable
     if isWritable {
       if let exchange {
         if !isRequestComplete { timer.clear() }
         exchange.upstreamBecameWritable()
       }
     }
-    context.fireChannelWritabilityChanged()
   }
 
   // MARK: Receiving
 
+  func read(context: ChannelHandlerContext) { if wantsToRead() { context.read() } }
+
   /// Reads only while the client takes what is read.
-  func read(context: ChannelHandlerContext) {
-    if let exchange, state == .body || state == .tunnel, !exchange.wantsUpstreamBytes {
-      readIsPending = true
-      timer.clear()
-    } else {
-      context.read()
-    }
+  func wantsToRead() -> Bool {
+    guard let exchange, state == .body || state == .tunnel, !exchange.wantsUpstreamBytes else { return true }
+    readIsPending = true
+    timer.clear()
+    return false
   }
 
   func resumeReading() {
     guard readIsPending else { return }
     readIsPending = false
     if isRequestComplete, state == .body { arm(loop.now + readTimeout, .readTimedOut) }
-    context?.read()
+    if let direct { direct.read0() } else { context?.read() }
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let bytes = unwrapInboundIn(data)
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) { received(unwrapInboundIn(data)) }
+
+  func received(_ bytes: ByteBuffer) {
     loop.readClock()
     guard exchange != nil else {
       // An answer to no question: nothing on this connection can be trusted any more.
@@ -263,13 +296,15 @@ final class UpstreamHandler: ChannelDuplexHandler {
       inbound?.writeImmutableBuffer(bytes)
     }
     process()
+    // What waits here keeps its own memory, not that of a whole read.
+    if let rest = inbound { inbound = rest.settled }
     if exchange != nil, isRequestComplete, !readIsPending { arm(loop.now + readTimeout, .readTimedOut) }
   }
 
-  func channelReadComplete(context: ChannelHandlerContext) {
-    exchange?.upstreamReadCompleted()
-    // Nobody comes after this handler.
-  }
+  /// Nobody comes after this handler.
+  func channelReadComplete(context: ChannelHandlerContext) { receivedAll() }
+
+  func receivedAll() { exchange?.upstreamReadCompleted() }
 
   private func process() {
     while state == .awaitingHead, let bytes = inbound {

@@ -1,5 +1,5 @@
+import EpollTransport
 import NIOCore
-import NIOPosix
 import NIOSSL
 
 /// Where upstream connections of one pool lead; connections of different identities are never mixed.
@@ -78,26 +78,19 @@ final class UpstreamPool {
       return completion(.failure(.connectFailed))
     }
     let handler = UpstreamHandler(loop: loop, pool: self)
-    let bound = NIOLoopBound(handler, eventLoop: loop.eventLoop)
     let serverName = identity.serverName
     let deadline = loop.now + timeout
-    let bootstrap = ClientBootstrap(group: loop.eventLoop)
-      .connectTimeout(timeout)
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .channelOption(.recvAllocator, value: ReadSizes.allocator)
-      .channelOption(.maxMessagesPerRead, value: ReadSizes.readsPerEvent)
-      .channelOption(.writeBufferWaterMark, value: ReadSizes.waterMark)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          if let tls {
-            let name = serverName.flatMap { ServerName.isUsable($0) ? $0 : nil }
-            try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
-          }
-          try channel.pipeline.syncOperations.addHandler(bound.value)
-        }
-      }
     handler.awaitsHandshake = tls != nil
-    bootstrap.connect(to: address).assumeIsolated().whenComplete { result in
+    let connected = loop.eventLoop.connect(to: address, timeout: timeout) { channel in
+      if let tls {
+        let name = serverName.flatMap { ServerName.isUsable($0) ? $0 : nil }
+        try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
+      } else {
+        channel.directHandler = handler
+      }
+      try channel.pipeline.syncOperations.addHandler(handler)
+    }
+    connected.assumeIsolated().whenComplete { result in
       switch result {
       case .failure(let error):
         switch error {
@@ -117,12 +110,4 @@ enum ServerName {
     guard !name.isEmpty, name.utf8.count <= 255, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return false }
     return (try? SocketAddress(ipAddress: name, port: 0)) == nil
   }
-}
-
-/// Sizes of reads and of buffered writes on proxied connections: measured, see docs/architecture.md.
-enum ReadSizes {
-  static let allocator = AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 262_144)
-  /// What was read is sent on before more is read: it is still in the processor's cache, and memory stays small.
-  static let readsPerEvent: UInt = 1
-  static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 65536, high: 262_144)
 }
