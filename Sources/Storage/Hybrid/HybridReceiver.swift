@@ -165,7 +165,9 @@ public struct HybridReceiver: Sendable {
       input["_comment"] = nil
       input["_ignore"] = nil
       // Nested entities; a field of the kind's own may be called like a collection (`snis` of routes).
-      for name in input.keys where EntityCatalogue[name] != nil && kind.schema[name]?.isTransient != false { return nil }
+      for name in input.keys where EntityCatalogue[name] != nil {
+        if kind.schema[name]?.isTransient != false { return nil }
+      }
       for foreign in kind.foreignFields {
         guard let value = input[foreign.name], !value.isNull else { continue }
         guard let id = value.string ?? value["id"]?.string, isPresent(id, foreign.reference) else { return nil }
