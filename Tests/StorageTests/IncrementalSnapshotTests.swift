@@ -92,7 +92,7 @@ struct IncrementalSnapshotTests {
     try await check()
   }
 
-  @Test("one changed entity is validated alone, in a kind whose entities expire as well, and whole tables only at first")
+  @Test("one changed entity is validated alone, routes and kinds that expire included")
   func readsChangesAlone() async throws {
     let fixture = try SQLiteFixture()
     let store = fixture.store

@@ -122,9 +122,12 @@ struct SnapshotCompilation {
     if isSameConsumers, changedDefinitions.isEmpty, isUnchanged("plugins") { return }
     var plugins: [CompiledPlugin?] = []
     plugins.reserveCapacity(new.count)
+    // Told once: asking each instance would copy this whole value for each.
+    let isSameContext = isSameConsumers && isSameCertificates
+    let areSameDefinitions = changedDefinitions.isEmpty
     ConfigSnapshot.walk(old, new) { oldPlace, newPlace, isSame in
       let before = oldPlace.flatMap { known[$0] }
-      if isSame, mayStay(before) {
+      if isSame, isSameContext && areSameDefinitions || mayStay(before) {
         plugins.append(before)
         return
       }

@@ -101,6 +101,8 @@ public struct HybridReceiver: Sendable {
       let rows = list.compactMap(\.object)
       guard rows.count == list.count else { return false }
       let valid = known.entities[kind.name] ?? []
+      // Told once: asking each entity would copy this whole value for each.
+      let mayDependOnChange = kind.subschemaKey != nil && !changedDefinitions.isEmpty
       var made: [EntityFields] = []
       made.reserveCapacity(rows.count)
       var isGood = true
@@ -114,7 +116,7 @@ public struct HybridReceiver: Sendable {
           isGood = removed.count <= mostChanges
           return
         }
-        if isSame, let old, !dependsOnChange(rows[new], kind) {
+        if isSame, let old, !mayDependOnChange || !dependsOnChange(rows[new], kind) {
           made.append(valid[old])
           return
         }
@@ -162,7 +164,10 @@ public struct HybridReceiver: Sendable {
       input["ws_id"] = nil
       input["_comment"] = nil
       input["_ignore"] = nil
-      for name in input.keys where EntityCatalogue[name] != nil { return nil }
+      // Nested entities; a field of the kind's own may be called like a collection (`snis` of routes).
+      for name in input.keys where EntityCatalogue[name] != nil {
+        if kind.schema[name]?.isTransient != false { return nil }
+      }
       for foreign in kind.foreignFields {
         guard let value = input[foreign.name], !value.isNull else { continue }
         guard let id = value.string ?? value["id"]?.string, isPresent(id, foreign.reference) else { return nil }
