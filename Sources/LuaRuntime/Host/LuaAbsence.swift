@@ -7,7 +7,7 @@ enum LuaAbsence {
     "thread": "ngx.thread exists from untrusted_lua = lax on",
     "location": "there are no nginx locations (ngx.location)",
     "exec": "there are no nginx locations (ngx.exec)",
-    "db": "plugins do not reach the store (kong.db)",
+    "db": "kong.db exists from untrusted_lua = lax on",
     "setmetatable": "the sandbox does not offer setmetatable",
     "getmetatable": "the sandbox does not offer getmetatable",
   ]
