@@ -139,8 +139,9 @@ import Testing
     }
     let failures = lua.log.all.filter { $0.contains("failed in certificate") }
     #expect(failures.count == 2)
-    #expect(failures.first?.hasPrefix("err [kong] [judges] failed in certificate: judges/handler.lua:4: no such host") == true)
-    #expect(failures.last?.contains("(version 1.0)") == true)
+    let error = "err [kong] [judges] failed in certificate: judges/handler.lua:4: no such host"
+    #expect(failures.contains { $0.hasPrefix(error) }, "\(failures)")
+    #expect(failures.contains { $0.contains("(version 1.0)") }, "\(failures)")
     await proxy.stop()
   }
 
@@ -171,8 +172,12 @@ import Testing
     let plugin = lua.plugin("waits", [.certificate: "ngx.sleep(30)"])
     let proxy = try await Self.start([plugin], headerTimeout: .seconds(1))
     #expect(try SocketConnection(port: proxy.port).receive().isEmpty)
-    let waiting = try await ClientHello.send(serverName: "a.test", port: proxy.port)
-    try await waiting.closeFuture.get()
+    do {
+      let waiting = try await ClientHello.send(serverName: "a.test", port: proxy.port)
+      try await waiting.closeFuture.get()
+    } catch ChannelError.ioOnClosedChannel {
+      // On a busy machine the time is over before this test has written.
+    }
     await proxy.stop()
   }
 
