@@ -23,12 +23,6 @@ public final class RuntimeSnapshot: Sendable {
   /// Priority of each configured plugin by its name with underscores, for conditions.
   let configuredPlugins: [String: Int]
   let consumers: ConsumerDirectory
-  /// For plugins: a consumer by id, or by username.
-  let findConsumer: @Sendable (_ key: String, _ byUsername: Bool) -> ConsumerInfo?
-  /// For plugins: the consumer groups of a consumer.
-  let findConsumerGroups: @Sendable (_ consumerID: String) -> [JSONValue]
-  /// For plugins: whether there is an Upstream of that name.
-  let upstreamExists: @Sendable (_ name: String) -> Bool
 
   init(
     parts: CompiledParts, routeTable: RouteTable, globalChain: PluginChain, fresh: [CompiledPlugin],
@@ -44,12 +38,6 @@ public final class RuntimeSnapshot: Sendable {
     self.certificates = certificates
     self.configuredPlugins = configuredPlugins
     self.consumers = consumers
-    findConsumer = { key, byUsername in
-      consumers.consumer(id: key) ?? (byUsername ? consumers.consumer(username: key) : nil)
-    }
-    findConsumerGroups = { consumers.consumerGroups(ofConsumer: $0) }
-    let balancers = parts.balancers
-    upstreamExists = { balancers[$0] != nil }
   }
 
   /// Upstream entities by name, for plugins that choose one.
@@ -70,4 +58,14 @@ public final class RuntimeSnapshot: Sendable {
     }
     if !problems.isEmpty { throw SnapshotCompileError(problems: problems) }
   }
+}
+
+extension RuntimeSnapshot: RequestDirectory {
+  public func consumer(_ key: String, byUsername: Bool) -> ConsumerInfo? {
+    consumers.consumer(id: key) ?? (byUsername ? consumers.consumer(username: key) : nil)
+  }
+
+  public func consumerGroups(ofConsumer id: String) -> [JSONValue] { consumers.consumerGroups(ofConsumer: id) }
+
+  public func hasUpstream(_ name: String) -> Bool { balancers[name] != nil }
 }
