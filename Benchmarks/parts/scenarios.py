@@ -120,7 +120,7 @@ def beside_plain(label, ours):
 
 NO_QUOTAS = {
     f"SLUICE_LUA_QUOTA_{name}": "0"
-    for name in ("CPU_TIME", "LOAD_TIME", "PLUGIN_MEMORY", "REQUEST_MEMORY", "COROUTINES", "PATTERN_STEPS")}
+    for name in ("CPU_TIME", "LOAD_TIME", "PLUGIN_MEMORY", "REQUEST_MEMORY", "COROUTINES", "STRING_SIZE", "PATTERN_STEPS")}
 
 
 def with_quotas(bench):

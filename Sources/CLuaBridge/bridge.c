@@ -107,6 +107,12 @@ static void set_traceback(slu_host *host, const char *text, size_t length) {
   host->traceback_length = length;
 }
 
+static void clear_traceback(slu_host *host) {
+  if (host->traceback_length == 0) return;
+  host->error_traceback[0] = 0;
+  host->traceback_length = 0;
+}
+
 static void set_error_from(slu_host *host, lua_State *L, int index) {
   char text[96];
   switch (lua_type(L, index)) {
@@ -912,7 +918,7 @@ static int push_onto_thread(lua_State *L) {
 
 int32_t slu_host_start(slu_host *host, int32_t function, int32_t self, int32_t argument, int32_t *keep) {
   static const char reentered[] = "a phase cannot start inside another one";
-  set_traceback(host, NULL, 0);
+  clear_traceback(host);
   if (host->depth != 0) {
     set_error(host, reentered, sizeof reentered - 1);
     return SLU_RUN_FAILED;

@@ -11,19 +11,4 @@ extension HeaderBlock {
       return firstIndex(ofName: UnsafeRawBufferPointer(copy))
     }
   }
-
-  /// Removes every field of that name.
-  public mutating func remove(name: UnsafeRawBufferPointer) {
-    while let index = firstIndex(ofName: name) { remove(at: index) }
-  }
-
-  /// Replaces every field of that name by one, at the place of the first. The bytes must not lie in this block's arena.
-  public mutating func set(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    guard let index = firstIndex(ofName: name) else { return append(name: name, value: value) }
-    while let other = firstIndex(ofName: name, from: index + 1) { remove(at: other) }
-    let offset = arena.count
-    arena.append(contentsOf: value)
-    entries[index].valueOffset = UInt32(offset)
-    entries[index].valueLength = UInt32(value.count)
-  }
 }

@@ -130,7 +130,11 @@ public final class LoopServices {
   public let index: Int
   public let node: NodeInfo
   /// Owned by `LuaRuntime`: the loop's Lua state.
-  public var scriptHost: AnyObject?
+  public var scriptHost: AnyObject? {
+    @inlinable _read { yield storedScriptHost }
+    @inlinable _modify { yield &storedScriptHost }
+  }
+  @usableFromInline @exclusivity(unchecked) var storedScriptHost: AnyObject?
   /// The entities of the configuration that runs. Set by the proxy.
   public var entities: EntityIndex?
   private var keptObjects: [ObjectIdentifier: AnyObject] = [:]

@@ -9,7 +9,7 @@ extension RequestContext {
 
   /// The host the client asked for: `Host` without port, in lower case.
   public var host: String {
-    guard let index = requestHeaders.firstIndex(of: "host" as StaticString) else { return "" }
+    guard let index = requestHeaders.firstIndex(of: .host) else { return "" }
     return requestHeaders.withValue(at: index) { HostValue.nameWithoutPort($0) }
   }
 
@@ -17,7 +17,7 @@ extension RequestContext {
   @inlinable
   public func withHost(_ body: (UnsafeRawBufferPointer) -> Void) {
     let headers = requestHeaders
-    guard let index = headers.firstIndex(of: "host" as StaticString) else { return }
+    guard let index = headers.firstIndex(of: .host) else { return }
     headers.withValue(at: index) { value in
       body(UnsafeRawBufferPointer(rebasing: value[..<(HostValue.portColon(value) ?? value.count)]))
     }
@@ -76,19 +76,15 @@ extension RequestContext {
   /// The bytes of the request target before the first `?`, as received.
   @inlinable
   public func withRawPath<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-    try requestHeaders.withArena(rawTargetRange) { target in
-      let end = target.dropFirst().firstIndex(of: UInt8(ascii: "?")) ?? target.count
-      return try body(UnsafeRawBufferPointer(rebasing: target[0..<end]))
-    }
+    try requestHeaders.withArena(rawPathRange, body)
   }
 
   /// The bytes of the request target after the first `?`, as received; nil if there is no `?`.
   @inlinable
   public func withRawQuery<R>(_ body: (UnsafeRawBufferPointer?) throws -> R) rethrows -> R {
-    try requestHeaders.withArena(rawTargetRange) { target in
-      guard let mark = target.dropFirst().firstIndex(of: UInt8(ascii: "?")) else { return try body(nil) }
-      return try body(UnsafeRawBufferPointer(rebasing: target[(mark + 1)...]))
-    }
+    let query = rawQueryRange
+    guard !query.isEmpty else { return try body(nil) }
+    return try requestHeaders.withArena(query.lowerBound + 1..<query.upperBound, body)
   }
 
   public func isTrusted(_ address: IPAddress) -> Bool { loop.node.trustedIPs.contains { $0.contains(address) } }
@@ -123,6 +119,7 @@ enum HostValue {
       else { return nil }
       return end + 1
     }
-    return value.firstIndex(of: UInt8(ascii: ":"))
+    for index in 0..<value.count where value[index] == UInt8(ascii: ":") { return index }
+    return nil
   }
 }

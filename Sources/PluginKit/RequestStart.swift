@@ -5,10 +5,6 @@ public struct RequestStart {
   public var httpVersion = 11
   /// Range of the target in the head.
   public var target = 0..<0
-  /// The whole head; copied by the context.
-  public var head = UnsafeRawBufferPointer(start: nil, count: 0)
-  /// The fields of the head; nil when there is none.
-  public var fields: [HeaderBlock.Entry]?
   public var headSize = 0
   public var identifier = RequestIdentifier(high: 0, low: 0)
   /// Nanoseconds of the monotonic clock.

@@ -50,24 +50,86 @@ public struct URICaptures: Sendable, Hashable {
 }
 
 /// Where the request goes. Filled from the service before access; plugins may change it.
+///
+/// A value: requests share what their service says until one of them changes something.
 public struct UpstreamTarget: Sendable {
-  public var scheme = "http"
-  /// Host name, IP address or the name of an Upstream entity.
-  public var host = ""
-  public var port = 80
+  /// Never changed while more than one target has it; hence sound to send.
+  private final class Settings: @unchecked Sendable {
+    @exclusivity(unchecked) var scheme = "http" {
+      didSet { isTLS = scheme == "https" || scheme == "wss" || scheme == "grpcs" }
+    }
+    @exclusivity(unchecked) private(set) var isTLS = false
+    @exclusivity(unchecked) var host = ""
+    @exclusivity(unchecked) var port = 80
+    @exclusivity(unchecked) var hostHeader: String?
+    @exclusivity(unchecked) var connectTimeoutMilliseconds: Int64 = 60_000
+    @exclusivity(unchecked) var sendTimeoutMilliseconds: Int64 = 60_000
+    @exclusivity(unchecked) var readTimeoutMilliseconds: Int64 = 60_000
+    @exclusivity(unchecked) var retries = 5
+    @exclusivity(unchecked) var tls: UpstreamTLSOverride?
+
+    init() {}
+
+    init(_ other: Settings) {
+      scheme = other.scheme
+      isTLS = other.isTLS
+      host = other.host
+      port = other.port
+      hostHeader = other.hostHeader
+      connectTimeoutMilliseconds = other.connectTimeoutMilliseconds
+      sendTimeoutMilliseconds = other.sendTimeoutMilliseconds
+      readTimeoutMilliseconds = other.readTimeoutMilliseconds
+      retries = other.retries
+      tls = other.tls
+    }
+
+    static let initial = Settings()
+  }
+
+  private var settings = Settings.initial
   /// Path without query, percent-encoded, as it is sent.
   public var path: [UInt8] = []
-  /// Host header to send; nil means the one derived from the chosen peer.
-  public var hostHeader: String?
-  public var connectTimeoutMilliseconds: Int64 = 60_000
-  public var sendTimeoutMilliseconds: Int64 = 60_000
-  public var readTimeoutMilliseconds: Int64 = 60_000
-  /// Additional attempts.
-  public var retries = 5
-  /// What a plugin has changed of the service's TLS settings; nil for nothing.
-  public var tls: UpstreamTLSOverride?
 
   public init() {}
+
+  private var owned: Settings {
+    mutating get {
+      if !isKnownUniquelyReferenced(&settings) { settings = Settings(settings) }
+      return settings
+    }
+  }
+
+  public var scheme: String { get { settings.scheme } set { owned.scheme = newValue } }
+  public var isTLS: Bool { settings.isTLS }
+  /// Host name, IP address or the name of an Upstream entity.
+  public var host: String { get { settings.host } set { owned.host = newValue } }
+  public var port: Int { get { settings.port } set { owned.port = newValue } }
+  /// Whether there is no host to go to.
+  public var isEmpty: Bool { settings.host.isEmpty }
+  /// Host header to send; nil means the one derived from the chosen peer.
+  public var hostHeader: String? { get { settings.hostHeader } set { owned.hostHeader = newValue } }
+  public var connectTimeoutMilliseconds: Int64 {
+    get { settings.connectTimeoutMilliseconds }
+    set { owned.connectTimeoutMilliseconds = newValue }
+  }
+  public var sendTimeoutMilliseconds: Int64 {
+    get { settings.sendTimeoutMilliseconds }
+    set { owned.sendTimeoutMilliseconds = newValue }
+  }
+  public var readTimeoutMilliseconds: Int64 {
+    get { settings.readTimeoutMilliseconds }
+    set { owned.readTimeoutMilliseconds = newValue }
+  }
+  /// Additional attempts.
+  public var retries: Int { get { settings.retries } set { owned.retries = newValue } }
+  /// What a plugin has changed of the service's TLS settings; nil for nothing.
+  public var tls: UpstreamTLSOverride? { get { settings.tls } set { owned.tls = newValue } }
+
+  /// Takes over everything but the path.
+  public mutating func take(settingsOf other: UpstreamTarget) { settings = other.settings }
+
+  /// Whether nothing but the path can differ; false says nothing.
+  public func sharesSettings(with other: UpstreamTarget) -> Bool { settings === other.settings }
 }
 
 /// TLS settings that a plugin lays over those of the service, for one request. Nil members leave the service's own.

@@ -59,12 +59,11 @@ public struct RouteTable: Sendable {
     let hostAndPort = HostAndPort(query.host)
     let host = UnsafeRawBufferPointer(rebasing: query.host[..<hostAndPort.hostLength])
     var best = Best()
-    func look(_ bucket: Int) { search(buckets[bucket], query, method, headers, &best) }
-    if !hosts.isEmpty { hosts.forEachMatch(host, look) }
+    if !hosts.isEmpty { hosts.forEachMatch(host) { search(buckets[$0], query, method, headers, &best) } }
     if !hostsByPort.isEmpty, let index = hostsByPort[hostAndPort.port ?? query.port] {
-      index.forEachMatch(host, look)
+      index.forEachMatch(host) { search(buckets[$0], query, method, headers, &best) }
     }
-    if let anyHost { look(anyHost) }
+    if let anyHost { search(buckets[anyHost], query, method, headers, &best) }
 
     guard best.entry < Int.max else { return nil }
     let entry = entries[best.entry]
@@ -88,7 +87,7 @@ public struct RouteTable: Sendable {
         let number = trie.entry(at: place)
         guard number < best.entry else { break }
         let entry = entries[number]
-        guard accepts(conditions[Int(entry.condition)], query, method, headers) else { continue }
+        guard accepts(Int(entry.condition), query, method, headers) else { continue }
         var length = Int(entry.prefixLength)
         if entry.pattern >= 0 {
           guard let matched = patterns[Int(entry.pattern)].pattern.matchLength(atStartOf: query.path) else { continue }
@@ -99,6 +98,17 @@ public struct RouteTable: Sendable {
       }
       holder = trie.holder(above: node)
     }
+  }
+
+  @inline(__always)
+  private func accepts(
+    _ place: Int, _ query: RouteQuery, _ method: Int?, _ headers: some RouteHeaderSource
+  ) -> Bool {
+    // Most conditions are told by their numbers; the rest of them is left alone.
+    let (methods, isSimple) = conditions.withUnsafeBufferPointer { ($0[place].methods, $0[place].isSimple) }
+    let number = min(method ?? Self.unnamedMethod, Self.unnamedMethod)
+    if isSimple, methods & (1 << UInt64(number)) != 0 { return true }
+    return accepts(conditions[place], query, method, headers)
   }
 
   private func accepts(

@@ -15,7 +15,7 @@ public enum UpstreamPath {
     output.removeAll(keepingCapacity: true)
     // A missing service path is the root, whose slash the rest brings along.
     let endsWithSlash = servicePath.isEmpty || servicePath.last == slash
-    let base = UnsafeRawBufferPointer(rebasing: servicePath.dropLast(servicePath.last == slash ? 1 : 0))
+    let base = UnsafeRawBufferPointer(rebasing: servicePath[..<(servicePath.count - (servicePath.last == slash ? 1 : 0))])
     let requestHasSlash = requestPath.last == slash && (requestPath.count > 1 || endsWithSlash)
 
     guard stripPath else {
@@ -24,7 +24,7 @@ public enum UpstreamPath {
       return
     }
     let rest = withoutLeadingDots(
-      UnsafeRawBufferPointer(rebasing: requestPath.dropFirst(matchedLength ?? min(1, requestPath.count))))
+      UnsafeRawBufferPointer(rebasing: requestPath[min(matchedLength ?? 1, requestPath.count)...]))
     escape(base, into: &output)
     if rest.isEmpty {
       if requestHasSlash || base.isEmpty { output.append(slash) }
@@ -36,6 +36,7 @@ public enum UpstreamPath {
 
   /// Appends `path` with every byte escaped that may not stand in a path (RFC 3986 §3.3); escapes in it are kept.
   public static func escape(_ path: UnsafeRawBufferPointer, into output: inout [UInt8]) {
+    if path.allSatisfy(isAllowed) { return output.append(contentsOf: path) }
     output.reserveCapacity(output.count + path.count)
     for byte in path {
       if isAllowed(byte) {

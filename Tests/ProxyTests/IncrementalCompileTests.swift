@@ -138,7 +138,7 @@ struct IncrementalCompileTests {
     #expect(zip(first.parts.plugins, second.parts.plugins).map { $0 === $1 } == [false, true, true])
     let third = try compiler([aware]).compile(config(handler: "2", consumer: "v"), reusing: second)
     #expect(zip(second.parts.plugins, third.parts.plugins).map { $0 === $1 } == [true, true, false])
-    #expect(third.findConsumer("v", true)?.id == "v")
+    #expect(third.consumer("v", byUsername: true)?.id == "v")
     #expect(throws: SnapshotCompileError.self) {
       try SnapshotCompiler(registry: PluginRegistry([aware]), logger: Logger(label: "test")).compile(
         config(handler: "3", consumer: "v"), reusing: third)

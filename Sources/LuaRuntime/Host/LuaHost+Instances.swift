@@ -10,13 +10,23 @@ struct LuaInstances {
   private var keys: [Int] = []
   private var cursor = 0
   private var handlers: [LuaSourceIdentity: LuaHandlerBox] = [:]
+  /// Those asked for lately, by the last bits of their keys: a look there costs less than one into the dictionary.
+  private var recent: [(key: Int, instance: LuaInstance)?] = Array(repeating: nil, count: 64)
 
   /// Old instances that each new one looks at.
   private static let stride = 4
 
   var count: Int { byKey.count }
 
-  subscript(key: Int) -> LuaInstance? { byKey[key] }
+  mutating func find(_ key: Int) -> LuaInstance? {
+    let place = key & 63
+    if let known = recent[place], known.key == key { return known.instance }
+    guard let instance = byKey[key] else { return nil }
+    recent[place] = (key, instance)
+    return instance
+  }
+
+  private mutating func forgetRecent() { for place in recent.indices { recent[place] = nil } }
 
   func handler(_ identity: LuaSourceIdentity) -> LuaHandler? { handlers[identity]?.handler }
 
@@ -38,12 +48,14 @@ struct LuaInstances {
         if keys.isEmpty { break }
       }
     }
+    forgetRecent()
     if hasDropped { handlers = handlers.filter { $0.value.handler != nil } }
     if byKey.updateValue(instance, forKey: key) == nil { keys.append(key) }
   }
 
   /// Drops what belongs to one plugin version.
   mutating func remove(_ tenant: LuaTenant) {
+    forgetRecent()
     byKey = byKey.filter { $0.value.handler.tenant !== tenant }
     keys = Array(byKey.keys)
     cursor = 0
@@ -51,6 +63,7 @@ struct LuaInstances {
   }
 
   mutating func removeAll() {
+    forgetRecent()
     byKey.removeAll()
     keys.removeAll()
     handlers.removeAll()

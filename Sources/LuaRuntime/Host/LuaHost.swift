@@ -15,33 +15,36 @@ public final class LuaHost {
   /// The services of the loop, which own this.
   weak var loop: LoopServices?
   let prelude: Int32
+  private let bodies = PDKNamespaces.all.map(\.body)
+  private let isTraced: Bool
 
   /// The request whose plugin runs now; nil while a plugin is loaded.
-  private(set) var context: RequestContext?
+  @exclusivity(unchecked) private(set) var context: RequestContext?
   /// Name of the plugin that runs or is loaded now, for log lines.
-  private(set) var pluginName: String?
-  private(set) var phase = Phase.initWorker
-  var pendingWait: LuaWait?
+  @exclusivity(unchecked) private(set) var pluginName: String?
+  @exclusivity(unchecked) private(set) var phase = Phase.initWorker
+  @exclusivity(unchecked) var pendingWait: LuaWait?
   /// Of the last request: where waits and timers of this host are kept.
-  private(set) var eventLoop: (any EventLoop)?
+  @exclusivity(unchecked) private(set) var eventLoop: (any EventLoop)?
   /// What the running timer keeps; nil while none runs.
-  private var timerState: LuaRequestState?
-  private var dueTimer = 0
+  @exclusivity(unchecked) private var timerState: LuaRequestState?
+  @exclusivity(unchecked) private var dueTimer = 0
   private var timerFunction = luaNoReference
-  private var pendingTimers = 0
+  @exclusivity(unchecked) private var pendingTimers = 0
   /// Of the script that runs.
-  var exchange = LuaScriptExchange()
-  private var instances = LuaInstances()
+  @exclusivity(unchecked) var exchange = LuaScriptExchange()
+  @exclusivity(unchecked) private var instances = LuaInstances()
   /// The instance that was looked up last; it is the one that runs.
-  private var lastInstance: (key: Int, tenant: LuaTenant)?
+  @exclusivity(unchecked) private var lastInstance: (key: Int, tenant: LuaTenant)?
   /// The plugin that is being loaded.
-  private var loadingTenant: LuaTenant?
-  private var tenant: LuaTenant?
+  @exclusivity(unchecked) private var loadingTenant: LuaTenant?
+  @exclusivity(unchecked) private var tenant: LuaTenant?
 
   /// - Throws: `PluginCompileError` when the state cannot be made, for want of memory.
   init(loop: LoopServices, settings: LuaSettings) throws(PluginCompileError) {
     self.loop = loop
     self.settings = settings
+    isTraced = settings.trace != nil
     node = loop.node
     loopIndex = loop.index
     var quota = slu_quota(settings.quota)
@@ -110,13 +113,11 @@ public final class LuaHost {
 
   // MARK: Calls from Lua
 
-  private static let bodies = PDKNamespaces.all.map(\.body)
-
   fileprivate func perform(_ function: Int, _ raw: UnsafeMutablePointer<slu_call>) -> Int32 {
     let call = LuaCall(raw: raw, host: self)
     do throws(LuaFault) {
-      let outcome = try Self.bodies[function](call)
-      if let trace = settings.trace { traceCall(PDKNamespaces.all[function], raw, failure: nil, trace) }
+      let outcome = try bodies[function](call)
+      if isTraced, let trace = settings.trace { traceCall(PDKNamespaces.all[function], raw, failure: nil, trace) }
       switch outcome {
       case .returned: return Int32(SLU_RETURN)
       case .exit: return Int32(SLU_EXIT)
@@ -212,9 +213,9 @@ public final class LuaHost {
       leave()
     }
     var kept = luaNoReference
-    let start = settings.trace == nil ? 0 : Self.processorTime()
+    let start = isTraced ? Self.processorTime() : 0
     let status = slu_host_start(raw, function, luaNoReference, argument, &kept)
-    if let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
+    if isTraced, let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
     guard status == Int32(SLU_RUN_FINISHED) else {
       if status == Int32(SLU_RUN_WAITING) { slu_host_abandon(raw, raw.pointee.running) }
       countFailure(tenant, phase: "load")
@@ -277,13 +278,16 @@ public final class LuaHost {
   }
 
   func instance(_ key: Int) -> LuaInstance? {
-    guard let instance = instances[key] else { return nil }
-    lastInstance = (key, instance.handler.tenant)
+    guard let instance = instances.find(key) else { return nil }
+    if lastInstance?.key != key { lastInstance = (key, instance.handler.tenant) }
     return instance
   }
 
   /// Keeps an instance for as long as its executor lives.
-  func keep(_ instance: LuaInstance, key: Int) { instances.insert(instance, key: key) }
+  func keep(_ instance: LuaInstance, key: Int) {
+    lastInstance = nil
+    instances.insert(instance, key: key)
+  }
 
   /// Instances that the state holds, those included whose executor is gone but that were not looked at yet.
   var instanceCount: Int { instances.count }
@@ -296,7 +300,7 @@ public final class LuaHost {
 
   private func tenant(of key: Int) -> LuaTenant? {
     if let lastInstance, lastInstance.key == key { return lastInstance.tenant }
-    return instances[key]?.handler.tenant
+    return instances.find(key)?.handler.tenant
   }
 
   // MARK: Runs
@@ -308,7 +312,8 @@ public final class LuaHost {
     self.phase = phase
     timerState = timer
     pluginName = plugin
-    if let context { eventLoop = context.driver.eventLoop }
+    // All requests of the host have the same.
+    if eventLoop == nil, let context { eventLoop = context.driver.eventLoop }
     raw.pointee.phase = timer == nil ? UInt32(phase.rawValue) : Self.timerPhase
     raw.pointee.phase_name = timer == nil ? phaseNames[Int(phase.rawValue)] : timerPhaseName
     raw.pointee.plugin_key = Double(key)
@@ -316,7 +321,7 @@ public final class LuaHost {
     raw.pointee.account = tenant?.account ?? 0
     raw.pointee.request_memory = 0
     raw.pointee.request_reference = timer?.reference ?? luaNoReference
-    if let state = context?.scriptState as? LuaRequestState, state.host === self {
+    if let kept = context?.scriptState, let state = kept as? LuaRequestState, state.host === self {
       raw.pointee.request_reference = state.reference
       raw.pointee.request_memory = state.memory
     }
@@ -337,8 +342,8 @@ public final class LuaHost {
   var isTimer: Bool { timerState != nil }
 
   /// The light thread that runs, when it goes on after a wait, and what it has waited for.
-  var runningThread: Int?
-  var threadResults: LuaWait.Results?
+  @exclusivity(unchecked) var runningThread: Int?
+  @exclusivity(unchecked) var threadResults: LuaWait.Results?
   /// Idle connections of plugins.
   let socketPools = SocketPools()
   /// Who waits for a signal, by its token.
@@ -397,9 +402,9 @@ public final class LuaHost {
     _ context: RequestContext
   ) -> PhaseOutcome {
     enter(context, phase, key: key, plugin: plugin)
-    let start = settings.trace == nil ? 0 : Self.processorTime()
+    let start = isTraced ? Self.processorTime() : 0
     let status = slu_host_start(raw, function, handler, configuration, nil)
-    if let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
+    if isTraced, let trace = settings.trace { traceEnd(status, plugin: plugin, since: start, trace) }
     return conclude(status, key: key, plugin: plugin, phase, context)
   }
 
@@ -447,9 +452,9 @@ public final class LuaHost {
     enter(context, run.phase, key: run.key, plugin: run.plugin, timer: run.timer)
     slu_clear_results(callMemory)
     results(LuaCall(raw: callMemory, host: self))
-    let start = settings.trace == nil ? 0 : Self.processorTime()
+    let start = isTraced ? Self.processorTime() : 0
     let status = slu_host_resume(raw, run.take(), nil)
-    if let trace = settings.trace { traceEnd(status, plugin: run.plugin, since: start, trace) }
+    if isTraced, let trace = settings.trace { traceEnd(status, plugin: run.plugin, since: start, trace) }
     return status
   }
 

@@ -161,7 +161,7 @@ enum ServiceRequestNamespace {
   }
 
   static func isHost(_ name: UnsafeRawBufferPointer) -> Bool {
-    name.count == 4 && name.map(HeaderArguments.lowered).elementsEqual("host".utf8)
+    KnownField(name) == .host
   }
 
   static func set(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, in context: RequestContext) {

@@ -31,6 +31,7 @@ struct ByteWriter {
     string.withUTF8 { bytes(UnsafeRawBufferPointer($0)) }
   }
 
+  @inline(__always)
   mutating func array(_ array: [UInt8]) { array.withUnsafeBytes { bytes($0) } }
 
   mutating func decimal(_ value: Int) {
@@ -48,6 +49,19 @@ struct ByteWriter {
       } while rest > 0
       if value < 0 { byte(UInt8(ascii: "-")) }
       bytes(UnsafeRawBufferPointer(rebasing: digits[start...]))
+    }
+  }
+
+  /// The bytes with ASCII capitals made small.
+  mutating func lowercased(_ bytes: UnsafeRawBufferPointer) {
+    let start = count
+    self.bytes(bytes)
+    guard let base, count <= capacity else { return }
+    for place in start..<count {
+      let byte = base.load(fromByteOffset: place, as: UInt8.self)
+      if byte >= UInt8(ascii: "A"), byte <= UInt8(ascii: "Z") {
+        base.storeBytes(of: byte | 0x20, toByteOffset: place, as: UInt8.self)
+      }
     }
   }
 

@@ -47,6 +47,13 @@ struct HTTP1ResponseParser {
   /// Goes on reading; `bytes` begins with the first byte of the head on every call until a result comes.
   mutating func parse(_ bytes: UnsafeRawBufferPointer) -> Result {
     while true {
+      if status != 0 {
+        while let line = HTTP1FieldLine(usual: bytes, from: position, tokens), line.end <= limit {
+          position = line.end
+          fields.append(line.entry)
+          if facts.note(line.entry.known, value: line.entry.value(bytes)) != nil { return .malformed }
+        }
+      }
       let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
       guard let feed = rest.firstNewline else {
         return position + rest.count > limit ? .malformed : .needsMore
@@ -61,15 +68,10 @@ struct HTTP1ResponseParser {
       } else if line.isEmpty {
         return finish()
       } else {
-        guard let field = HTTP1FieldLine.parse(line, tokens) else { return .malformed }
-        fields.append(
-          HeaderBlock.Entry(
-            nameOffset: start, nameLength: field.nameLength, valueOffset: start + field.value.lowerBound,
-            valueLength: field.value.count))
-        let problem = facts.note(
-          name: UnsafeRawBufferPointer(rebasing: line[0..<field.nameLength]),
-          value: UnsafeRawBufferPointer(rebasing: line[field.value]))
-        if problem != nil { return .malformed }
+        guard let entry = HTTP1FieldLine.entry(line, at: start, tokens) else { return .malformed }
+        fields.append(entry)
+        let value = HTTP1FieldLine.value(of: entry, in: line, at: start)
+        if facts.note(entry.known, value: value) != nil { return .malformed }
       }
     }
   }

@@ -23,6 +23,16 @@ enum HTTPCharacters {
     (byte >= 0x20 && byte != 0x7F) || byte == 0x09
   }
 
+  /// Bits of the characters 0 to 63 and 64 to 127 that mean different hosts to different readers: blanks and control
+  /// characters, and `" # , / < > ? @ \`.
+  private static let hostBits: (UInt64, UInt64) = (0xD000_900D_FFFF_FFFF, 0x8000_0000_1000_0001)
+
+  @inline(__always)
+  static func isForbiddenInHost(_ byte: UInt8) -> Bool {
+    let bits = byte < 64 ? hostBits.0 : hostBits.1
+    return byte < 128 && bits >> UInt64(byte & 63) & 1 != 0
+  }
+
   @inline(__always)
   static func isToken(_ bytes: UnsafeRawBufferPointer) -> Bool {
     for byte in bytes where !isToken(byte) { return false }
@@ -77,15 +87,6 @@ extension UnsafeRawBufferPointer {
   @inline(__always)
   var hasBlankOrControl: Bool { !hasNone(below: 0x21) }
 
-  /// Whether the bytes are this ASCII text, letters in either case. The text must be in lower case.
-  @inline(__always)
-  func isText(_ text: StaticString) -> Bool {
-    guard count == text.utf8CodeUnitCount else { return false }
-    let other = text.utf8Start
-    for index in 0..<count where HTTPCharacters.lowercased(self[index]) != other[index] { return false }
-    return true
-  }
-
   /// The bytes without spaces and tabs at both ends.
   @inline(__always)
   var trimmed: UnsafeRawBufferPointer {
@@ -100,7 +101,8 @@ extension UnsafeRawBufferPointer {
   func forEachListMember(_ body: (UnsafeRawBufferPointer) -> Void) {
     var start = 0
     while start <= count {
-      let end = self[start...].firstIndex(of: UInt8(ascii: ",")) ?? count
+      var end = start
+      while end < count, self[end] != UInt8(ascii: ",") { end += 1 }
       let member = UnsafeRawBufferPointer(rebasing: self[start..<end]).trimmed
       if !member.isEmpty { body(member) }
       start = end + 1

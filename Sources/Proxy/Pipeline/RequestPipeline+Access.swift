@@ -59,9 +59,7 @@ extension RequestPipeline {
     guard !chain.slots.isEmpty else { return accessEnded(context) }
     resetCollected()
     context.chain = self
-    context.findConsumer = snapshot.findConsumer
-    context.findConsumerGroups = snapshot.findConsumerGroups
-    context.upstreamExists = snapshot.upstreamExists
+    context.directory = snapshot
     runAccess(from: 0, context)
   }
 
@@ -159,7 +157,7 @@ extension RequestPipeline {
       context.enter(.access, running: nil)
       if let localResponse { return answer(localResponse, context) }
     }
-    if context.upstream.host.isEmpty {
+    if context.upstream.isEmpty {
       return answer(
         ErrorResponder.response(status: 503, message: "no Service found with those values", for: context), context)
     }

@@ -7,7 +7,7 @@ extension RequestPipeline {
     guard context === self.context else { return completion(.failure(.clientClosed)) }
     if context.requestBody.bytes != nil { return completion(.success(())) }
     if clientIsGone { return completion(.failure(.clientClosed)) }
-    if head?.body == HTTP1Fields.BodyLength.none {
+    if head.body == .none {
       context.requestBody = .complete(ByteBuffer())
       return completion(.success(()))
     }
@@ -16,7 +16,7 @@ extension RequestPipeline {
     bodyWaiters.append(completion)
     guard bodyWaiters.count == 1 else { return }
     bodyStream = .collecting
-    if case .fixed(let length) = head?.body { bodyBuffer.reserveCapacity(min(length, 1 << 20)) }
+    if case .fixed(let length) = head.body { bodyBuffer.reserveCapacity(min(length, 1 << 20)) }
     connection.deliverBody()
   }
 

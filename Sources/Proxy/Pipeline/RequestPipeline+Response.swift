@@ -307,35 +307,23 @@ extension RequestPipeline {
   ) {
     countResponse()
     let isProxied = context.response.source == .service
+    let namesFields = isProxied && upstreamHead?.connection.contains(.namesFields) == true
     let head = ResponseHead(
-      context: context, status: status, length: length, keepsAlive: connection.decideKeepAlive(),
-      isUpgrade: isUpgrade, takesTrailers: isProxied && clientTakesTrailers(context),
-      nominated: isProxied && upstreamHead?.connection.contains(.namesFields) == true
-        ? nominatedByUpstream(context) : [],
-      loop: loop)
-    context.response.totalSize += connection.withOutbound { head.write(to: &$0) }
+      status: status, length: length, keepsAlive: connection.decideKeepAlive(), isUpgrade: isUpgrade,
+      takesTrailers: isProxied && clientTakesTrailers(context),
+      nominated: namesFields ? NominatedName.all(in: context.response.upstreamHeaders ?? HeaderBlock()) : [])
+    context.response.totalSize += connection.withOutbound { head.write(to: &$0, context, loop) }
   }
 
   private func clientTakesTrailers(_ context: RequestContext) -> Bool {
-    guard context.response.headers.contains("trailer"),
-      let index = context.requestHeaders.firstIndex(of: "te" as StaticString)
-    else { return false }
+    guard context.response.headers.contains(.trailer), let index = context.requestHeaders.firstIndex(of: .te) else {
+      return false
+    }
     var takes = false
     context.requestHeaders.withValue(at: index) { value in
       value.forEachListMember { if $0.isText("trailers") { takes = true } }
     }
     return takes
-  }
-
-  private func nominatedByUpstream(_ context: RequestContext) -> [NominatedName] {
-    guard let headers = context.response.upstreamHeaders else { return [] }
-    var names: [NominatedName] = []
-    var start = 0
-    while let index = headers.firstIndex(of: "connection" as StaticString, from: start) {
-      headers.withValue(at: index) { value in value.forEachListMember { names.append(NominatedName(Array($0))) } }
-      start = index + 1
-    }
-    return names
   }
 
   /// Sends body bytes in the response's framing. Bytes beyond an announced length are dropped: they would be read as

@@ -9,7 +9,7 @@ extension RequestPipeline {
     stage = .upstream
     context.accessEndedAt = loop.now.uptimeNanoseconds
     attemptsLeft = max(context.upstream.retries, 0)
-    if head?.body == .chunked, context.requestBody.bytes == nil, route?.requestBuffering != false {
+    if head.body == .chunked, context.requestBody.bytes == nil, route?.requestBuffering != false {
       bodyStream = .prefetching
       return connection.deliverBody()
     }
@@ -35,10 +35,11 @@ extension RequestPipeline {
     attemptNumber += 1
     let service = route?.service
     // A plugin may have chosen another place than the service's.
-    let isOwnTarget = service.map { context.upstream.leadsToSamePlace(as: $0.target) } ?? false
+    let isUnchanged = service.map { context.upstream.sharesSettings(with: $0.target) } ?? false
+    let isOwnTarget = isUnchanged || service.map { context.upstream.leadsToSamePlace(as: $0.target) } ?? false
     // A Host of the request's own decides the server name of TLS, hence where the connection leads.
     let isUsual =
-      isOwnTarget && (!context.upstream.isTLS || (context.upstream.hostHeader == nil && context.upstream.tls == nil))
+      isUnchanged || isOwnTarget && (!context.upstream.isTLS || (context.upstream.hostHeader == nil && context.upstream.tls == nil))
     var index = -1
     var chosen: Peer?
     if let balancer = isOwnTarget ? service?.balancer : balancer(for: context.upstream.host) {
@@ -143,7 +144,7 @@ extension RequestPipeline {
   // MARK: Sending
 
   private func send(_ connection: UpstreamHandler, _ destination: UpstreamDestination, _ context: RequestContext) {
-    guard let head else { return }
+    let head = self.head
     upstream = connection
     let isUpgrade =
       head.hasUpgrade && head.connection.contains(.upgrade) && head.version == 11 && head.body == .none
@@ -167,10 +168,9 @@ extension RequestPipeline {
       }
     }
     let requestHead = UpstreamRequestHead(
-      context: context, loop: loop, connection: self.connection, destination: destination,
       host: context.upstream.hostHeader, body: body, isUpgrade: isUpgrade,
       namesFields: head.connection.contains(.namesFields))
-    guard requestHead.isSafe else {
+    guard requestHead.isSafe(context, destination) else {
       loop.logger.error("method or host set by a plugin cannot be sent, request_id: \(context.requestID)")
       return answerGatewayError(500, context)
     }
@@ -178,7 +178,7 @@ extension RequestPipeline {
     if let known {
       let isSmall = known.readableBytes <= ClientHandler.coalescingLimit
       connection.writeHead { bytes in
-        requestHead.write(to: &bytes)
+        requestHead.write(to: &bytes, context, loop, self.connection, destination)
         if isSmall { bytes.writeImmutableBuffer(known) }
       }
       if !isSmall { connection.write(known) }
@@ -186,7 +186,7 @@ extension RequestPipeline {
       connection.requestIsComplete()
       return
     }
-    connection.writeHead { requestHead.write(to: &$0) }
+    connection.writeHead { requestHead.write(to: &$0, context, loop, self.connection, destination) }
     if head.body == .none {
       connection.flush()
       connection.requestIsComplete()
@@ -209,7 +209,7 @@ extension RequestPipeline {
   private func hasLength(_ context: RequestContext) -> Bool {
     switch context.method {
     case .post, .put, .patch: true
-    default: context.requestHeaders.contains("content-length")
+    default: context.requestHeaders.contains(.contentLength)
     }
   }
 
@@ -269,8 +269,6 @@ extension RequestPipeline {
 }
 
 extension UpstreamTarget {
-  var isTLS: Bool { scheme == "https" || scheme == "wss" || scheme == "grpcs" }
-
   /// Whether scheme, host and port are the same.
   func leadsToSamePlace(as other: UpstreamTarget) -> Bool {
     port == other.port && host == other.host && scheme == other.scheme

@@ -36,24 +36,25 @@ final class RequestPipeline: RequestDriver {
   /// By place in the chain: the instances whose filters and log run.
   @exclusivity(unchecked) var collected: [CompiledPlugin?] = []
   /// Union of the phases of the collected instances.
-  var collectedPhases: PhaseSet = []
+  @exclusivity(unchecked) var collectedPhases: PhaseSet = []
   /// By place in the chain: access has run.
   @exclusivity(unchecked) var accessHasRun: [Bool] = []
   @exclusivity(unchecked) var stage = Stage.idle
-  @exclusivity(unchecked) var head: HTTP1RequestParser.Head?
-  var isHeadRequest = false
+  /// What the request's head says of its connection and body.
+  @exclusivity(unchecked) var head = RequestFraming()
+  @exclusivity(unchecked) var isHeadRequest = false
   @exclusivity(unchecked) private var selfReference: RequestPipeline?
   /// Tells requests of the connection apart for callbacks that come late.
-  private(set) var requestNumber = 0
-  var clientIsGone = false
-  private var hasCountedResponse = false
+  @exclusivity(unchecked) private(set) var requestNumber = 0
+  @exclusivity(unchecked) var clientIsGone = false
+  @exclusivity(unchecked) private var hasCountedResponse = false
 
   // Plugins
 
   /// Place of the plugin that runs or waits.
-  var cursor = 0
-  private var isSuspended = false
-  private var isRunning = false
+  @exclusivity(unchecked) var cursor = 0
+  @exclusivity(unchecked) private var isSuspended = false
+  @exclusivity(unchecked) private var isRunning = false
   /// Outcome of a plugin that went on before its call had returned.
   @exclusivity(unchecked) private var outcomeAhead: PhaseOutcome?
   /// The response that access ended with.
@@ -61,11 +62,11 @@ final class RequestPipeline: RequestDriver {
 
   // Request body
 
-  var bodyWaiters: [(Result<Void, RequestBodyError>) -> Void] = []
+  @exclusivity(unchecked) var bodyWaiters: [(Result<Void, RequestBodyError>) -> Void] = []
   @exclusivity(unchecked) var bodyBuffer = ByteBuffer()
   @exclusivity(unchecked) var bodyStream = BodyStream.none
   /// Status the request must end with, whatever the waiting plugin does.
-  var overridingStatus: Int?
+  @exclusivity(unchecked) var overridingStatus: Int?
 
   enum BodyStream {
     case none
@@ -81,22 +82,22 @@ final class RequestPipeline: RequestDriver {
 
   @exclusivity(unchecked) var upstream: UpstreamHandler?
   @exclusivity(unchecked) var triedPeers: [Int] = []
-  var attemptsLeft = 0
-  var staleAttempts = 0
-  var connectionWasReused = false
-  var requestWasSent = false
-  var bodyWasStreamed = false
+  @exclusivity(unchecked) var attemptsLeft = 0
+  @exclusivity(unchecked) var staleAttempts = 0
+  @exclusivity(unchecked) var connectionWasReused = false
+  @exclusivity(unchecked) var requestWasSent = false
+  @exclusivity(unchecked) var bodyWasStreamed = false
   /// Counts attempts, for connects that end after the request has gone on.
-  var attemptNumber = 0
+  @exclusivity(unchecked) var attemptNumber = 0
 
   // Response
 
   @exclusivity(unchecked) var upstreamHead: HTTP1ResponseParser.Head?
   @exclusivity(unchecked) var framing = ResponseFraming.none
   /// The head waits for the first filtered bytes.
-  var headIsHeld = false
+  @exclusivity(unchecked) var headIsHeld = false
   @exclusivity(unchecked) var heldBody = ByteBuffer()
-  var upstreamHasBody = false
+  @exclusivity(unchecked) var upstreamHasBody = false
 
   init(connection: ClientHandler) {
     self.connection = connection
@@ -114,23 +115,22 @@ final class RequestPipeline: RequestDriver {
     start.method = head.method
     start.httpVersion = head.version
     start.target = head.target
-    start.head = bytes
-    start.fields = fields
     start.headSize = head.length
     start.identifier = loop.nextRequestID()
     start.at = loop.now.uptimeNanoseconds
     start.atMilliseconds = loop.wallMilliseconds
     start.connectionRequests = connection.requestCount
     let context = RequestContext(loop: loop.services, driver: self, connection: connection.facts, start: start)
+    context.requestHeaders.reset(copying: bytes, fields: fields)
     self.context = context
-    self.head = head
+    self.head = RequestFraming(head)
     if snapshot !== loop.snapshot { snapshot = loop.snapshot }
     selfReference = self
     requestNumber += 1
     if case .head = head.method { isHeadRequest = true } else { isHeadRequest = false }
     loop.statistics.requestStarted()
     if head.target.isEmpty {
-      context.rawTargetRange = context.requestHeaders.appendToArena(CollectionOfOne(UInt8(ascii: "/")))
+      context.rawTargetRange = withUnsafeBytes(of: UInt8(ascii: "/")) { context.requestHeaders.appendToArena($0) }
     }
     if let authority = head.authority {
       // RFC 9112 §3.2.2: the host of the absolute form replaces the field.
@@ -142,7 +142,7 @@ final class RequestPipeline: RequestDriver {
 
   func start() {
     guard let context else { return }
-    if case .fixed(let length) = head?.body, isTooLarge(length) { return answerGatewayError(413, context) }
+    if case .fixed(let length) = head.body, isTooLarge(length) { return answerGatewayError(413, context) }
     stage = .rewrite
     do {
       try normalizePath(context)
@@ -226,12 +226,18 @@ final class RequestPipeline: RequestDriver {
   }
 
   func resetCollected() {
-    collected.removeAll(keepingCapacity: true)
-    accessHasRun.removeAll(keepingCapacity: true)
+    forgetCollected()
+    let count = chain.slots.count
+    guard collected.count != count else { return }
+    // A connection's requests mostly have the same chain, so that this is rare.
+    collected = Array(repeating: nil, count: count)
+    accessHasRun = Array(repeating: false, count: count)
+  }
+
+  private func forgetCollected() {
     collectedPhases = []
-    guard !chain.slots.isEmpty else { return }
-    collected.append(contentsOf: repeatElement(nil, count: chain.slots.count))
-    accessHasRun.append(contentsOf: repeatElement(false, count: chain.slots.count))
+    for index in collected.indices where collected[index] != nil { collected[index] = nil }
+    for index in accessHasRun.indices { accessHasRun[index] = false }
   }
 
   func collect(_ plugin: CompiledPlugin, at index: Int) {
@@ -282,11 +288,8 @@ final class RequestPipeline: RequestDriver {
     route = nil
     if !chain.slots.isEmpty {
       chain = .empty
-      collected.removeAll(keepingCapacity: true)
-      accessHasRun.removeAll(keepingCapacity: true)
-      collectedPhases = []
+      forgetCollected()
     }
-    head = nil
     isSuspended = false
     outcomeAhead = nil
     if localResponse != nil { localResponse = nil }

@@ -14,7 +14,6 @@ struct ResponseHead {
     case untilClose
   }
 
-  let context: RequestContext
   let status: Int
   let length: Length
   let keepsAlive: Bool
@@ -22,63 +21,79 @@ struct ResponseHead {
   let takesTrailers: Bool
   /// Fields that the upstream's `Connection` names.
   let nominated: [NominatedName]
-  let loop: ProxyLoop
 
-  func write(to buffer: inout ByteBuffer) {
+  /// Fields that are not simply passed on.
+  private static let treated: UInt64 = {
+    let fields: [KnownField] = [
+      .via, .date, .server, .upgrade, .trailer, .connection, .keepAlive, .contentType, .contentLength,
+      .proxyConnection, .transferEncoding, .xKongRequestID,
+    ]
+    return fields.reduce(0) { $0 | $1.bit }
+  }()
+
+  func write(to buffer: inout ByteBuffer, _ context: RequestContext, _ loop: ProxyLoop) {
     let headers = context.response.headers
-    let keepsContentType = context.response.keepsContentType
     let tokens = loop.configuration.responseHeaders
-    let date = loop.dateField
     let isProxied = context.response.source == .service
+    let treated = Self.treated
     buffer.write(estimate: headers.byteCount + 640) { writer in
-      writer.text("HTTP/1.1 ")
       if status == 200 {
-        writer.text("200 OK\r\n")
+        writer.text("HTTP/1.1 200 OK\r\n")
       } else {
+        writer.text("HTTP/1.1 ")
         writer.decimal(status)
         writer.text(" ")
         writer.text(StatusLine.reason(status))
         writer.text("\r\n")
       }
-      var hasDate = false
-      var hasServer = false
       var hasUpgrade = false
       var via = ""
-      headers.forEachLine { name, value, line in
-        switch name.count {
-        case 3 where name.isText("via"):
-          if !via.isEmpty { via += ", " }
-          via += String(decoding: value, as: UTF8.self)
-          return
-        case 4 where name.isText("date"): hasDate = true
-        case 6 where name.isText("server"): hasServer = true
-        case 7 where name.isText("upgrade"):
-          if isProxied { return }
-          hasUpgrade = true
-        case 7 where name.isText("trailer"): if !takesTrailers { return }
-        case 10 where name.isText("connection") || name.isText("keep-alive"): return
-        case 12 where name.isText("content-type"):
-          writer.text("Content-Type: ")
-          writer.bytes(value)
-          if !keepsContentType, TextTypes.needsCharset(value) { writer.text("; charset=UTF-8") }
-          writer.text("\r\n")
-          return
-        case 14 where name.isText("content-length"): return
-        case 16 where name.isText("proxy-connection"): return
-        case 17 where name.isText("transfer-encoding"): return
-        case 17 where name.isText("x-kong-request-id"): if tokens.contains(.requestID) { return }
-        default: break
+      var seen: UInt64 = 0
+      headers.withEntries { arena, entries in
+        var run = LineRun()
+        for entry in entries {
+          let bit = entry.known.bit
+          if treated & bit != 0 {
+            seen |= bit
+            switch entry.known {
+            case .via:
+              if !via.isEmpty { via += ", " }
+              via += String(decoding: entry.value(arena), as: UTF8.self)
+              continue
+            case .upgrade:
+              if isProxied { continue }
+              hasUpgrade = true
+            case .trailer: if !takesTrailers { continue }
+            case .contentType:
+              run.end(arena, &writer)
+              writeContentType(&writer, entry.value(arena), context)
+              continue
+            case .xKongRequestID: if tokens.contains(.requestID) { continue }
+            case .date, .server: break
+            default: continue
+            }
+          }
+          if !nominated.isEmpty, nominated.contains(where: { $0.equals(entry.name(arena)) }) { continue }
+          run.pass(entry, arena, &writer)
         }
-        if !nominated.isEmpty, nominated.contains(where: { $0.equals(name) }) { return }
-        if let line { writer.bytes(line) } else { writer.field(name, value) }
+        run.end(arena, &writer)
       }
-      if !hasDate { writer.array(date) }
+      if seen & KnownField.date.bit == 0 { writer.array(loop.dateField) }
       writeConnection(&writer, hasUpgrade: hasUpgrade)
-      if !hasServer, tokens.contains(.server) { writer.array(loop.texts.serverField) }
-      writeVia(&writer, via: via, isOurs: isProxied && tokens.contains(.via))
-      writeOwn(&writer, tokens, isProxied: isProxied)
+      if seen & KnownField.server.bit == 0, tokens.contains(.server) { writer.array(loop.texts.serverField) }
+      writeVia(&writer, via: via, isOurs: isProxied && tokens.contains(.via), loop)
+      writeOwn(&writer, tokens, isProxied: isProxied, context, loop)
       writer.text("\r\n")
     }
+  }
+
+  private func writeContentType(
+    _ writer: inout ByteWriter, _ value: UnsafeRawBufferPointer, _ context: RequestContext
+  ) {
+    writer.text("Content-Type: ")
+    writer.bytes(value)
+    if !context.response.keepsContentType, TextTypes.needsCharset(value) { writer.text("; charset=UTF-8") }
+    writer.text("\r\n")
   }
 
   private func writeConnection(_ writer: inout ByteWriter, hasUpgrade: Bool) {
@@ -100,7 +115,7 @@ struct ResponseHead {
     }
   }
 
-  private func writeVia(_ writer: inout ByteWriter, via: String, isOurs: Bool) {
+  private func writeVia(_ writer: inout ByteWriter, via: String, isOurs: Bool, _ loop: ProxyLoop) {
     guard isOurs || !via.isEmpty else { return }
     if via.isEmpty { return writer.array(loop.texts.viaField) }
     writer.text("Via: ")
@@ -112,7 +127,10 @@ struct ResponseHead {
     writer.text("\r\n")
   }
 
-  private func writeOwn(_ writer: inout ByteWriter, _ tokens: ResponseHeaderTokens, isProxied: Bool) {
+  private func writeOwn(
+    _ writer: inout ByteWriter, _ tokens: ResponseHeaderTokens, isProxied: Bool, _ context: RequestContext,
+    _ loop: ProxyLoop
+  ) {
     func latency(_ name: StaticString, _ start: UInt64, _ end: UInt64) {
       writer.text(name)
       writer.decimal(end > start ? Int((end - start) / 1_000_000) : 0)

@@ -48,13 +48,13 @@ final class ClientHandler: ChannelDuplexHandler, DirectHandler {
   @exclusivity(unchecked) private var parser: HTTP1RequestParser
   @exclusivity(unchecked) private var decoder = HTTP1BodyDecoder(.none)
   @exclusivity(unchecked) private var inbound: ByteBuffer?
-  private var bodyUse = BodyUse.held
-  private var bodyEndWasTold = false
-  private var isProcessing = false
+  @exclusivity(unchecked) private var bodyUse = BodyUse.held
+  @exclusivity(unchecked) private var bodyEndWasTold = false
+  @exclusivity(unchecked) private var isProcessing = false
   @exclusivity(unchecked) private var readIsPending = false
-  private var expectsContinue = false
+  @exclusivity(unchecked) private var expectsContinue = false
   @exclusivity(unchecked) private var keepsAlive = true
-  private(set) var requestCount = 0
+  @exclusivity(unchecked) private(set) var requestCount = 0
   @exclusivity(unchecked) private var timer = LazyTimer()
   /// Bytes to be written with the next flush.
   @exclusivity(unchecked) private var outbound = ByteBuffer()

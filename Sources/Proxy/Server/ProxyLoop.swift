@@ -23,10 +23,10 @@ final class ProxyLoop {
   /// Where the services of the snapshot are.
   let destinations = UpstreamDestinations()
   /// Open client connections.
-  private var connections: [ObjectIdentifier: ClientHandler] = [:]
+  @exclusivity(unchecked) private var connections: [ObjectIdentifier: ClientHandler] = [:]
   /// No new requests are taken; connections close after the one they are at.
-  private(set) var isDraining = false
-  private var whenEmpty: EventLoopPromise<Void>?
+  @exclusivity(unchecked) private(set) var isDraining = false
+  @exclusivity(unchecked) private var whenEmpty: EventLoopPromise<Void>?
 
   /// For plugins that turn a plain service into a TLS one: no verification, as nginx's default. Nil only when the TLS
   /// library fails.
@@ -37,9 +37,9 @@ final class ProxyLoop {
     return try? UpstreamTLS(configuration: configuration, identity: "default")
   }()
   /// Settings that plugins have changed for single requests, by what they were made from.
-  var overriddenTLS: [OverriddenTLSKey: UpstreamTLS] = [:]
+  @exclusivity(unchecked) var overriddenTLS: [OverriddenTLSKey: UpstreamTLS] = [:]
   /// How many were made: connections of different settings are told apart by it.
-  var overriddenCount = 0
+  @exclusivity(unchecked) var overriddenCount = 0
 
   @exclusivity(unchecked) private var clock = LoopClock()
   @exclusivity(unchecked) private var identifiers = RequestIdentifiers()

@@ -1,7 +1,7 @@
 import PluginKit
 
 /// The plugins of one route and service, in order, decided when the snapshot is compiled.
-struct PluginChain: Sendable {
+final class PluginChain: Sendable {
   /// By priority, highest first; equal priorities by name, greatest first. Source: Kong fact, plugin-entity §4.
   let slots: [PluginSlot]
   /// Indices into `slots` in the order in which access runs them: `slots` itself unless an instance has `ordering`.

@@ -17,17 +17,14 @@ extension RuntimeSnapshot {
     if route.stripPath, let length = match.matchedLength { context.strippedPrefixLength = length }
     guard let service = route.service else { return route }
     context.service = service.info
-    var target = service.target
-    // The context brings memory for the path.
-    swap(&target.path, &context.upstream.path)
+    context.upstream.take(settingsOf: service.target)
     context.normalizedPath.withUnsafeBytes { path in
       service.path.withUnsafeBytes { servicePath in
         UpstreamPath.build(
           servicePath: servicePath, requestPath: path, matchedLength: match.matchedLength,
-          stripPath: route.stripPath, into: &target.path)
+          stripPath: route.stripPath, into: &context.upstream.path)
       }
     }
-    context.upstream = target
     return route
   }
 
@@ -54,7 +51,7 @@ extension RuntimeSnapshot {
     }
     var method = context.method.name
     return method.withUTF8 { method in
-      guard let index = headers.firstIndex(of: "host" as StaticString) else { return query(noBytes, UnsafeRawBufferPointer(method)) }
+      guard let index = headers.firstIndex(of: .host) else { return query(noBytes, UnsafeRawBufferPointer(method)) }
       return headers.withValue(at: index) { query($0, UnsafeRawBufferPointer(method)) }
     }
   }

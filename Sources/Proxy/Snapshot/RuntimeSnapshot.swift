@@ -25,12 +25,6 @@ public final class RuntimeSnapshot: Sendable {
   let consumers: ConsumerDirectory
   /// For plugins: every entity by its id or another unique field.
   let entities: EntityIndex
-  /// For plugins: a consumer by id, or by username.
-  let findConsumer: @Sendable (_ key: String, _ byUsername: Bool) -> ConsumerInfo?
-  /// For plugins: the consumer groups of a consumer.
-  let findConsumerGroups: @Sendable (_ consumerID: String) -> [JSONValue]
-  /// For plugins: whether there is an Upstream of that name.
-  let upstreamExists: @Sendable (_ name: String) -> Bool
 
   init(
     parts: CompiledParts, routeTable: RouteTable, globalChain: PluginChain, fresh: [CompiledPlugin],
@@ -47,12 +41,6 @@ public final class RuntimeSnapshot: Sendable {
     self.configuredPlugins = configuredPlugins
     self.consumers = consumers
     entities = EntityIndex(parts.config)
-    findConsumer = { key, byUsername in
-      consumers.consumer(id: key) ?? (byUsername ? consumers.consumer(username: key) : nil)
-    }
-    findConsumerGroups = { consumers.consumerGroups(ofConsumer: $0) }
-    let balancers = parts.balancers
-    upstreamExists = { balancers[$0] != nil }
   }
 
   /// Upstream entities by name, for plugins that choose one.
@@ -73,4 +61,14 @@ public final class RuntimeSnapshot: Sendable {
     }
     if !problems.isEmpty { throw SnapshotCompileError(problems: problems) }
   }
+}
+
+extension RuntimeSnapshot: RequestDirectory {
+  public func consumer(_ key: String, byUsername: Bool) -> ConsumerInfo? {
+    consumers.consumer(id: key) ?? (byUsername ? consumers.consumer(username: key) : nil)
+  }
+
+  public func consumerGroups(ofConsumer id: String) -> [JSONValue] { consumers.consumerGroups(ofConsumer: id) }
+
+  public func hasUpstream(_ name: String) -> Bool { balancers[name] != nil }
 }

@@ -39,16 +39,16 @@ final class UpstreamHandler: ChannelDuplexHandler, DirectHandler {
   @exclusivity(unchecked) private var headWaits = false
   @exclusivity(unchecked) private var readIsPending = false
   @exclusivity(unchecked) private var timer = LazyTimer()
-  private var timeoutKind = UpstreamFailure.readTimedOut
+  @exclusivity(unchecked) private var timeoutKind = UpstreamFailure.readTimedOut
   @exclusivity(unchecked) private var isRequestComplete = false
-  private var sendTimeout = TimeAmount.seconds(60)
-  private var readTimeout = TimeAmount.seconds(60)
-  private var expectsNoBody = false
-  private var allowsUpgrade = false
-  private(set) var requestCount = 0
+  @exclusivity(unchecked) private var sendTimeout = TimeAmount.seconds(60)
+  @exclusivity(unchecked) private var readTimeout = TimeAmount.seconds(60)
+  @exclusivity(unchecked) private var expectsNoBody = false
+  @exclusivity(unchecked) private var allowsUpgrade = false
+  @exclusivity(unchecked) private(set) var requestCount = 0
 
-  var awaitsHandshake = false
-  private var ready: ((Result<UpstreamHandler, UpstreamFailure>) -> Void)?
+  @exclusivity(unchecked) var awaitsHandshake = false
+  @exclusivity(unchecked) private var ready: ((Result<UpstreamHandler, UpstreamFailure>) -> Void)?
 
   init(loop: ProxyLoop, pool: UpstreamPool) {
     self.loop = loop
