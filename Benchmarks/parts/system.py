@@ -11,6 +11,16 @@ def fail(text):
     sys.exit(f"benchmark: {text}")
 
 
+def command_line(name):
+    """The call, without the place of the program: results are for readers on other machines."""
+    words, skips = [name], False
+    for word in sys.argv[1:]:
+        if not skips and word != "--program" and not word.startswith("--program="):
+            words.append(word)
+        skips = word == "--program"
+    return " ".join(words)
+
+
 def processors():
     """The processors of the peers and those of the load and the upstream; the same where there is only one."""
     available = sorted(os.sched_getaffinity(0))
