@@ -96,9 +96,11 @@ final class Load: Sendable {
 
   private func drive() {
     do {
-      let connection = try SocketConnection(port: port)
+      var connection = try SocketConnection(port: port)
       while !stopped.load(ordering: .relaxed) {
         let answer = try connection.exchange("GET", "/")
+        // After 10,000 requests (nginx's keepalive_requests) the gateway says that it closes.
+        if answer.header("connection") == "close" { connection = try SocketConnection(port: port) }
         state.withLock { state in
           state.answers += 1
           state.seen.insert(answer.text)
