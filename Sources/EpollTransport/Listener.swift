@@ -103,7 +103,8 @@ extension EpollEventLoop {
   /// - Parameters:
   ///   - reusesPort: other sockets may listen on the same port (`SO_REUSEPORT`); the system spreads connections.
   ///   - setUp: puts the handlers into a new connection. Called on the loop; a throw closes the connection.
-  ///   - whenExhausted: told when the system has no descriptor or memory for a connection, once until there is one again;
+  ///   - whenExhausted: told when the system has no descriptor or memory for a connection, once until there is one
+  ///   again;
   ///     it is tried every 100 milliseconds.
   /// - Throws: `IOError` when the address cannot be bound or an option is not supported.
   public func listen(
