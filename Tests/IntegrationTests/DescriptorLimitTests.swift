@@ -12,7 +12,7 @@ extension LiveProcessTests {
       let first = try SocketConnection(port: port)
       #expect(try first.exchange("GET", "/").status == 404)
       let before = try limit(of: gateway)
-      try setLimit(of: gateway, to: "\(descriptors(of: gateway) + 3)")
+      try setLimit(of: gateway, to: "\(limitLeaving(3, to: gateway))")
       let others = try (0..<20).map { _ in try SocketConnection(port: port) }
       #expect(await eventually { gateway.log.contains("no connection can be accepted") })
       #expect(try first.exchange("GET", "/").status == 404)
@@ -23,9 +23,17 @@ extension LiveProcessTests {
       #expect(gateway.stop() == 0)
     }
 
-    private func descriptors(of gateway: LiveGateway) throws -> Int {
+    /// The limit under which so many descriptors are free; new ones take the lowest numbers.
+    private func limitLeaving(_ free: Int, to gateway: LiveGateway) throws -> Int {
       let names = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(gateway.processID)/fd")
-      return (names.compactMap { Int($0) }.max() ?? 0) + 1
+      let taken = Set(names.compactMap { Int($0) })
+      var left = free
+      var number = 0
+      while left > 0 {
+        if !taken.contains(number) { left -= 1 }
+        number += 1
+      }
+      return number
     }
 
     /// The soft limit, as the system's table has it.
