@@ -6,9 +6,8 @@ import Synchronization
 /// An event loop: one thread that waits with epoll and works on what is ready.
 ///
 /// One tick is one `epoll_wait`, the sources that are ready, timers that are due, tasks, and sources that had more to
-/// do
-/// than their turn. Nothing else goes to the system: sockets are registered once, edge-triggered, for both directions;
-/// timers are the timeout of the wait; the loop is woken only by tasks of other threads.
+/// do than their turn. Nothing else goes to the system: sockets are registered once, edge-triggered, for both
+/// directions; timers are the timeout of the wait; the loop is woken only by tasks of other threads.
 ///
 /// Sound: everything is confined to the loop's thread, but for the inbox, which has a lock, and constants.
 public final class EpollEventLoop: EventLoop, CustomStringConvertible, @unchecked Sendable {
@@ -207,8 +206,7 @@ public final class EpollEventLoop: EventLoop, CustomStringConvertible, @unchecke
   }
 
   /// Forgets a source. Its descriptor is closed next, which takes it out of epoll; events that were fetched already
-  /// carry
-  /// a generation that has passed.
+  /// carry a generation that has passed.
   func forget(_ source: EpollSource) {
     let index = Int(source.token & 0xFFFF_FFFF)
     guard index > 0, slots[index].source === source else { return }

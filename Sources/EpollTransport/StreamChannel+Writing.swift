@@ -21,8 +21,7 @@ extension StreamChannel {
   }
 
   /// Sends what the socket takes at once, out of the caller's memory, unless earlier bytes wait. For the direct
-  /// handler,
-  /// which is not called back from here; it enqueues and flushes what is left in `bytes`.
+  /// handler, which is not called back from here; it enqueues and flushes what is left in `bytes`.
   public func sendAtOnce(_ bytes: inout ByteBuffer) {
     guard phase == .active, pending.isEmpty, hasRoom, !outputIsClosed, writeFailure == nil else { return }
     let count = bytes.readableBytes
@@ -82,8 +81,7 @@ extension StreamChannel {
   }
 
   /// The peer takes nothing any more. It may have said why: that is read before the channel closes, but not here, in
-  /// the
-  /// middle of the writer's work.
+  /// the middle of the writer's work.
   private func writingFailed(_ code: CInt) {
     let error = IOError(errnoCode: code, reason: "send")
     writeFailure = error

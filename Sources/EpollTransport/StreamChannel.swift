@@ -6,10 +6,8 @@ import Synchronization
 /// A connected or connecting stream socket: TCP or Unix.
 ///
 /// Registered once, edge-triggered, for both directions. What the system said last is kept in `isReadable` and
-/// `hasRoom`;
-/// system calls are made only when they can succeed: a read that brought less than was asked for has emptied the
-/// socket,
-/// and a write that was not taken whole waits for the system to say that there is room.
+/// `hasRoom`; system calls are made only when they can succeed: a read that brought less than was asked for has emptied
+/// the socket, and a write that was not taken whole waits for the system to say that there is room.
 ///
 /// Sound: confined to its loop, as `ChannelCore` demands, but for constants and the two atomics.
 public final class StreamChannel: EpollSource, Channel, @unchecked Sendable {
