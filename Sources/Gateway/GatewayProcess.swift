@@ -127,7 +127,8 @@ public struct GatewayProcess: Sendable {
 
   /// Hands the store's configuration on, now and after each change; changes that come together are taken together.
   private func follow(
-    _ store: EntityStore, _ parts: GatewayParts, _ take: @Sendable (_ snapshot: ConfigSnapshot, _ isFirst: Bool) async throws -> Void
+    _ store: EntityStore, _ parts: GatewayParts,
+    _ take: @Sendable (_ snapshot: ConfigSnapshot, _ isFirst: Bool) async throws -> Void
   ) async {
     let changes = store.changes.stream()
     func takeNow(isFirst: Bool) async {

@@ -39,8 +39,9 @@ public final class SharedTCPClient: OutboundTCPClient {
     return own.flatSubmit { self.sendHere(bytes, server, own) }.hop(to: loop)
   }
 
-  private func sendHere(_ bytes: ByteBuffer, _ server: OutboundTCPServer, _ loop: any EventLoop) -> EventLoopFuture<Void>
-  {
+  private func sendHere(_ bytes: ByteBuffer, _ server: OutboundTCPServer, _ loop: any EventLoop) -> EventLoopFuture<
+    Void
+  > {
     let place = Place(loop: ObjectIdentifier(loop), server: server)
     if let channel = takeIdle(place) { return write(bytes, on: channel, place, loop) }
     return connect(server, place, loop).flatMap { self.write(bytes, on: $0, place, loop) }

@@ -22,7 +22,8 @@ extension RequestContext {
           var members: [String: JSONValue] = [
             "ip": .string(attempt.ip), "port": .integer(Int64(attempt.port)),
             "balancer_start": .integer(attempt.balancerStart),
-            "balancer_start_ns": .integer(attempt.balancerStart.multipliedReportingOverflow(by: 1_000_000).partialValue),
+            "balancer_start_ns": .integer(
+              attempt.balancerStart.multipliedReportingOverflow(by: 1_000_000).partialValue),
             "balancer_latency": .integer(Int64(attempt.balancerLatencyNanoseconds / 1_000_000)),
             "balancer_latency_ns": .integer(Int64(clamping: attempt.balancerLatencyNanoseconds)),
           ]
@@ -67,7 +68,8 @@ extension RequestContext {
     }
     let authority = requestHeaders.first("host").map { $0.prefix { $0 != ":" } }.map(String.init) ?? localIP
     var request: [String: JSONValue] = [
-      "id": .string(requestID), "uri": .string(target), "url": .string("\(scheme)://\(authority):\(localPort)\(target)"),
+      "id": .string(requestID), "uri": .string(target),
+      "url": .string("\(scheme)://\(authority):\(localPort)\(target)"),
       "querystring": .object(query), "method": .string(method.name),
       "headers": Self.object(of: requestHeaders, redacting: true),
       "size": .integer(Int64(requestHeadSize + requestBodySize)),
@@ -83,7 +85,8 @@ extension RequestContext {
 
   private var serializedUpstreamURI: String {
     var uri = String(decoding: upstream.path, as: UTF8.self)
-    let query = queryOverride.map { String(decoding: $0, as: UTF8.self) }
+    let query =
+      queryOverride.map { String(decoding: $0, as: UTF8.self) }
       ?? withRawQuery { $0.map { String(decoding: $0, as: UTF8.self) } ?? "" }
     if !query.isEmpty { uri += "?" + query }
     return uri

@@ -41,12 +41,18 @@ public final class RequestContext {
   }
 
   /// The phase that runs now; plugin API calls check it.
-  public internal(set) var phase: Phase { get { scalars.phase } set { scalars.phase = newValue } }
+  public internal(set) var phase: Phase {
+    get { scalars.phase }
+    set { scalars.phase = newValue }
+  }
 
   // MARK: Connection
 
   /// Peer of the TCP connection, and its address after real-ip processing.
-  public var peerIP: String { get { connection.peerIP } set { connection = connection.with { $0.peerIP = newValue } } }
+  public var peerIP: String {
+    get { connection.peerIP }
+    set { connection = connection.with { $0.peerIP = newValue } }
+  }
   public var peerPort: Int {
     get { connection.peerPort }
     set { connection = connection.with { $0.peerPort = newValue } }
@@ -55,7 +61,10 @@ public final class RequestContext {
     get { rare?.clientIP ?? connection.peerIP }
     set { made.clientIP = newValue }
   }
-  public var clientPort: Int { get { scalars.clientPort } set { scalars.clientPort = newValue } }
+  public var clientPort: Int {
+    get { scalars.clientPort }
+    set { scalars.clientPort = newValue }
+  }
   /// Whether real-ip processing has replaced the peer's address.
   public var hasOwnClientIP: Bool { rare?.clientIP != nil }
   /// Address of the listening socket the client reached.
@@ -77,7 +86,10 @@ public final class RequestContext {
     get { connection.isPeerTrusted }
     set { connection = connection.with { $0.isPeerTrusted = newValue } }
   }
-  public var isTLS: Bool { get { connection.isTLS } set { connection = connection.with { $0.isTLS = newValue } } }
+  public var isTLS: Bool {
+    get { connection.isTLS }
+    set { connection = connection.with { $0.isTLS = newValue } }
+  }
   /// Server name of the TLS handshake.
   public var tlsServerName: String? {
     get { connection.serverName }
@@ -128,9 +140,15 @@ public final class RequestContext {
   }
   private let identifier: RequestIdentifier
 
-  public var method: HTTPMethod { get { scalars.method } set { scalars.method = newValue } }
+  public var method: HTTPMethod {
+    get { scalars.method }
+    set { scalars.method = newValue }
+  }
   /// 10, 11 or 20.
-  public var httpVersion: Int { get { scalars.httpVersion } set { scalars.httpVersion = newValue } }
+  public var httpVersion: Int {
+    get { scalars.httpVersion }
+    set { scalars.httpVersion = newValue }
+  }
   /// The request target as received: range in the arena of `requestHeaders`.
   public var rawTargetRange: Range<Int> {
     get { scalars.rawTargetRange }
@@ -154,9 +172,15 @@ public final class RequestContext {
   /// The rest of the target, with the `?`; empty if there is none.
   public var rawQueryRange: Range<Int> { rawPathRange.upperBound..<scalars.rawTargetRange.upperBound }
   /// Number of bytes of the request line and headers as received.
-  public var requestHeadSize: Int { get { scalars.requestHeadSize } set { scalars.requestHeadSize = newValue } }
+  public var requestHeadSize: Int {
+    get { scalars.requestHeadSize }
+    set { scalars.requestHeadSize = newValue }
+  }
   /// Number of body bytes received so far.
-  public var requestBodySize: Int { get { scalars.requestBodySize } set { scalars.requestBodySize = newValue } }
+  public var requestBodySize: Int {
+    get { scalars.requestBodySize }
+    set { scalars.requestBodySize = newValue }
+  }
   public var requestHeaders: HeaderBlock {
     @inlinable _read { yield storedRequestHeaders }
     @inlinable _modify { yield &storedRequestHeaders }
@@ -164,7 +188,10 @@ public final class RequestContext {
   @usableFromInline @exclusivity(unchecked) var storedRequestHeaders: HeaderBlock = HeaderBlock()
   /// The host the client asked for, kept when a plugin changes `Host` after routing; it is what the upstream learns in
   /// `X-Forwarded-Host`.
-  public var hostBeforeChange: String? { get { rare?.hostBeforeChange } set { made.hostBeforeChange = newValue } }
+  public var hostBeforeChange: String? {
+    get { rare?.hostBeforeChange }
+    set { made.hostBeforeChange = newValue }
+  }
   /// Path after normalization, without query; what routes are matched against.
   public var normalizedPath: [UInt8] {
     @inlinable _read { yield storedNormalizedPath }
@@ -172,8 +199,14 @@ public final class RequestContext {
   }
   @usableFromInline @exclusivity(unchecked) var storedNormalizedPath: [UInt8] = []
   /// Query that replaces the received one, without `?`; nil while nobody changed it.
-  public var queryOverride: [UInt8]? { get { rare?.query } set { made.query = newValue } }
-  public var requestBody: RequestBody { get { rare?.body ?? .unread } set { made.body = newValue } }
+  public var queryOverride: [UInt8]? {
+    get { rare?.query }
+    set { made.query = newValue }
+  }
+  public var requestBody: RequestBody {
+    get { rare?.body ?? .unread }
+    set { made.body = newValue }
+  }
 
   // MARK: Times (nanoseconds of the monotonic clock unless said otherwise)
 
@@ -182,21 +215,36 @@ public final class RequestContext {
     get { scalars.startedAtMilliseconds }
     set { scalars.startedAtMilliseconds = newValue }
   }
-  public var startedAt: UInt64 { get { scalars.startedAt } set { scalars.startedAt = newValue } }
+  public var startedAt: UInt64 {
+    get { scalars.startedAt }
+    set { scalars.startedAt = newValue }
+  }
   /// When access was over and the balancer took over; 0 before.
-  public var accessEndedAt: UInt64 { get { scalars.accessEndedAt } set { scalars.accessEndedAt = newValue } }
+  public var accessEndedAt: UInt64 {
+    get { scalars.accessEndedAt }
+    set { scalars.accessEndedAt = newValue }
+  }
   /// When the first byte of the upstream's response head had come; 0 before.
   public var upstreamRespondedAt: UInt64 {
     get { scalars.upstreamRespondedAt }
     set { scalars.upstreamRespondedAt = newValue }
   }
-  public var endedAt: UInt64 { get { scalars.endedAt } set { scalars.endedAt = newValue } }
+  public var endedAt: UInt64 {
+    get { scalars.endedAt }
+    set { scalars.endedAt = newValue }
+  }
 
   // MARK: Routing
 
-  public var route: RouteInfo? { get { matchedRoute } set { matchedRoute = newValue } }
+  public var route: RouteInfo? {
+    get { matchedRoute }
+    set { matchedRoute = newValue }
+  }
   private var matchedRoute: RouteInfo?
-  public var service: ServiceInfo? { get { matchedService } set { matchedService = newValue } }
+  public var service: ServiceInfo? {
+    get { matchedService }
+    set { matchedService = newValue }
+  }
   private var matchedService: ServiceInfo?
   /// Bytes of `normalizedPath` that strip_path removed, 0 if none.
   public var strippedPrefixLength: Int {
@@ -222,7 +270,10 @@ public final class RequestContext {
   }
   @usableFromInline @exclusivity(unchecked) var storedTries: [UpstreamTry] = []
   /// True when the whole upstream response must be read before the response phases run.
-  public var buffersResponse: Bool { get { scalars.buffersResponse } set { scalars.buffersResponse = newValue } }
+  public var buffersResponse: Bool {
+    get { scalars.buffersResponse }
+    set { scalars.buffersResponse = newValue }
+  }
 
   /// The configuration that the request runs in. Set by the pipeline.
   public var directory: (any RequestDirectory)? {
@@ -274,8 +325,14 @@ public final class RequestContext {
   }
   @usableFromInline @exclusivity(unchecked) var storedConsumer: ConsumerInfo?
   /// The credential as an entity object.
-  public var credential: JSONValue? { get { rare?.credential } set { made.credential = newValue } }
-  public var consumerGroups: [JSONValue] { get { rare?.consumerGroups ?? [] } set { made.consumerGroups = newValue } }
+  public var credential: JSONValue? {
+    get { rare?.credential }
+    set { made.credential = newValue }
+  }
+  public var consumerGroups: [JSONValue] {
+    get { rare?.consumerGroups ?? [] }
+    set { made.consumerGroups = newValue }
+  }
   /// Groups that an identity provider says the client is in, for `acl`.
   public var authenticatedGroups: [String]? {
     get { rare?.authenticatedGroups }

@@ -15,7 +15,8 @@ public enum UpstreamPath {
     output.removeAll(keepingCapacity: true)
     // A missing service path is the root, whose slash the rest brings along.
     let endsWithSlash = servicePath.isEmpty || servicePath.last == slash
-    let base = UnsafeRawBufferPointer(rebasing: servicePath[..<(servicePath.count - (servicePath.last == slash ? 1 : 0))])
+    let base = UnsafeRawBufferPointer(
+      rebasing: servicePath[..<(servicePath.count - (servicePath.last == slash ? 1 : 0))])
     let requestHasSlash = requestPath.last == slash && (requestPath.count > 1 || endsWithSlash)
 
     guard stripPath else {

@@ -6,8 +6,12 @@ import Testing
 @Suite("Consumer groups and their members")
 struct ConsumerGroupTests {
   private func make(_ admin: AdminClient, consumers: [String], groups: [String]) async throws {
-    for name in consumers { #expect(try await admin.call("POST", "/consumers", ["username": .string(name)]).status == 201) }
-    for name in groups { #expect(try await admin.call("POST", "/consumer_groups", ["name": .string(name)]).status == 201) }
+    for name in consumers {
+      #expect(try await admin.call("POST", "/consumers", ["username": .string(name)]).status == 201)
+    }
+    for name in groups {
+      #expect(try await admin.call("POST", "/consumer_groups", ["name": .string(name)]).status == 201)
+    }
   }
 
   private func names(_ answer: AdminClient.Answer, _ field: String) -> [String] {

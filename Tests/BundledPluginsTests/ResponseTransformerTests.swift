@@ -52,10 +52,13 @@ struct ResponseTransformerTests {
     #expect(bed.context.response.headers.first("content-length") == nil)
   }
 
-  @Test("other types, broken JSON and lists pass unchanged", arguments: [
-    ("text/json", #"{"z":1}"#), ("text/plain", "text"), ("application/json", #"{"z":"#), ("application/json", "[1,2]"),
-    ("application/json", ""), ("application/json", "7"),
-  ])
+  @Test(
+    "other types, broken JSON and lists pass unchanged",
+    arguments: [
+      ("text/json", #"{"z":1}"#), ("text/plain", "text"), ("application/json", #"{"z":"#),
+      ("application/json", "[1,2]"),
+      ("application/json", ""), ("application/json", "7"),
+    ])
   func unchanged(_ type: String, _ body: String) throws {
     let bed = response([("Content-Type", type)])
     let executor = try PluginTestBed.executor(ResponseTransformer.definition, ["add": ["json": ["p:1"]]])
@@ -148,7 +151,8 @@ struct ResponseTransformerTests {
     #expect(results == [#"{"n":1,"shared":true}"#, #"{"n":2,"shared":true}"#])
   }
 
-  @Test("a function that fails, never ends, returns no data or is none leaves the body as it was, with a line in the log",
+  @Test(
+    "a function that fails, never ends, returns no data or is none leaves the body as it was, with a line in the log",
     arguments: [
       "return function (data) error('no') end", "return function (data) while true do end end",
       "return function (data) return print end", "return function (data) end", "return 7",

@@ -137,6 +137,7 @@ struct TrafficPluginTests {
     #expect(try status([], config) == nil)
     #expect(try status([], ["require_content_length": true]) == 411)
     #expect(try status([("Content-Length", "128000001")], [:]) == 413)
-    #expect(try status([("Content-Length", "999999999999")], ["allowed_payload_size": 9_223_372_036_854_775_807]) == nil)
+    #expect(
+      try status([("Content-Length", "999999999999")], ["allowed_payload_size": 9_223_372_036_854_775_807]) == nil)
   }
 }

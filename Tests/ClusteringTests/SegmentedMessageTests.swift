@@ -9,12 +9,16 @@ struct SegmentedMessageTests {
   private func members(_ routes: [JSONValue], _ plugins: [JSONValue] = []) -> [String: JSONValue] {
     [
       "type": "reconfigure", "config_hash": "h",
-      "config_table": ["_format_version": "3.0", "routes": .array(routes), "plugins": .array(plugins), "few": [["id": "1"]]],
+      "config_table": [
+        "_format_version": "3.0", "routes": .array(routes), "plugins": .array(plugins), "few": [["id": "1"]],
+      ],
     ]
   }
 
   private func rows(_ numbers: some Sequence<Int>) -> [JSONValue] {
-    numbers.map { ["id": .string("id-\($0)"), "name": .string("route \($0) \"quoted\" é"), "tags": [.integer(Int64($0))]] }
+    numbers.map {
+      ["id": .string("id-\($0)"), "name": .string("route \($0) \"quoted\" é"), "tags": [.integer(Int64($0))]]
+    }
   }
 
   @Test("any inflater reads them, and the decoder reads the same, message after message")

@@ -46,7 +46,10 @@ extension LiveProcessTests {
         try gateway.make("/cloned-plugins", ["name": .string("\(side)-key"), "ref": "key-auth"])
         try gateway.make(
           "/routes/r/plugins",
-          ["name": .string("\(side)-key"), "config": ["key_names": [.string("x-\(side)-key")], "realm": .string(side)]])
+          [
+            "name": .string("\(side)-key"),
+            "config": ["key_names": [.string("x-\(side)-key")], "realm": .string(side)],
+          ])
         try gateway.makeConsumer(side)
       }
       // What was written last is there.
@@ -155,14 +158,14 @@ extension LiveProcessTests {
           "name": "witness",
           "schema": "return { name = 'witness', fields = { { config = { type = 'record', fields = {} } } } }",
           "handler": """
-            local Handler = { PRIORITY = 1, VERSION = "1.0" }
-            function Handler:access()
-              local marks = kong.request.get_headers()["x-mark"]
-              if type(marks) == "table" then marks = table.concat(marks, "+") end
-              kong.service.request.set_header("X-Witness", marks or "nothing")
-            end
-            return Handler
-            """,
+          local Handler = { PRIORITY = 1, VERSION = "1.0" }
+          function Handler:access()
+            local marks = kong.request.get_headers()["x-mark"]
+            if type(marks) == "table" then marks = table.concat(marks, "+") end
+            kong.service.request.set_header("X-Witness", marks or "nothing")
+          end
+          return Handler
+          """,
         ])
       let witness = try gateway.make("/plugins", ["name": "witness"])["id"]?.string ?? ""
       #expect(await eventually { try gateway.upstreamHeader("X-Witness", "/") == "mark-a+mark-z" })

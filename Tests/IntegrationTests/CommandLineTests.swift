@@ -73,7 +73,8 @@ extension LiveProcessTests {
     func samePrefix() throws {
       let gateway = try LiveGateway(["database": "off"])
       let second = try Program.run(
-        ["start"], environment: ["SLUICE_PREFIX": gateway.prefix, "SLUICE_DATABASE": "off", "SLUICE_PROXY_LISTEN": "off"])
+        ["start"],
+        environment: ["SLUICE_PREFIX": gateway.prefix, "SLUICE_DATABASE": "off", "SLUICE_PROXY_LISTEN": "off"])
       #expect(second.status == 1)
       #expect(second.errors.contains("prefix"))
     }

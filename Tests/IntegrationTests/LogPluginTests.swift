@@ -64,7 +64,8 @@ extension LiveProcessTests {
       #expect(lines.allSatisfy { $0["route_name"] == "r" })
     }
 
-    @Test("a policy server over https is verified with lua_ssl_trusted_certificate, and ssl_verify cannot be turned off")
+    @Test(
+      "a policy server over https is verified with lua_ssl_trusted_certificate, and ssl_verify cannot be turned off")
     func trustedCertificates() async throws {
       let prefix = try LiveGateway.makePrefix()
       defer { try? FileManager.default.removeItem(atPath: prefix) }

@@ -16,7 +16,8 @@ extension LiveProcessTests {
       try cluster.stream("reflector")
       try cluster.configureGuide()
 
-      #expect(await eventually { try cluster.reflected("/anything") == "She sells pelican shells by the pelican shore." })
+      #expect(
+        await eventually { try cluster.reflected("/anything") == "She sells pelican shells by the pelican shore." })
       #expect(try cluster.reflected("/anything/skip") == Self.sentence)
       let answer = try cluster.dataPlane.proxy.send(
         "POST", "/anything", headers: [("Content-Type", "text/x-verse")], body: Self.sentence)

@@ -88,7 +88,8 @@ struct CryptoModuleTests {
           store:verify(c), c:verify(c:get_pubkey()), c:get_subject_alt_name():tostring(), (x509.new("x")),
           c:get_basic_constraints("ca"))
         """, config: ["pem": .string(TestCertificate.pem)]) == [
-          "3", "\"sluice.test\"", "true", "nil", "true", "true", "true", "\"DNS:sluice.test/IP:127.0.0.1\"", "nil", "true",
+          "3", "\"sluice.test\"", "true", "nil", "true", "true", "true", "\"DNS:sluice.test/IP:127.0.0.1\"", "nil",
+          "true",
         ])
   }
 

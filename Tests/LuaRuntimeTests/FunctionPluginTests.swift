@@ -53,7 +53,9 @@ struct FunctionPluginTests {
     #expect(fails.run(.access, other).name == "failed")
     #expect(LuaHost.sharedValue("a", of: other) == 1)
     #expect(LuaHost.sharedValue("b", of: other) == nil)
-    #expect(fixture.log.all.last?.line.contains("[post-function] failed in access: [string \"error('second')\"]:1: second") == true)
+    #expect(
+      fixture.log.all.last?.line.contains("[post-function] failed in access: [string \"error('second')\"]:1: second")
+        == true)
   }
 
   @Test("a text that waits is gone on with, and the next one runs after it")

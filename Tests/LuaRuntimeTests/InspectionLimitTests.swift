@@ -65,7 +65,9 @@ import Testing
         "local s = ('a'):rep(30):find(('a?'):rep(30) .. ('a'):rep(30) .. 'b')",
         "the chunk did not end within 100 ms (it was stopped in line 1)"
       ),
-      ("\nlocal s = ('x'):rep(100000):match('.-.-b')", "the chunk did not end within 100 ms (it was stopped in line 2)"),
+      (
+        "\nlocal s = ('x'):rep(100000):match('.-.-b')", "the chunk did not end within 100 ms (it was stopped in line 2)"
+      ),
     ])
   func library(handler: String, message: String) {
     #expect(Self.message(handler: handler)?.contains(message) == true)

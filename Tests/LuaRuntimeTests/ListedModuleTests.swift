@@ -10,7 +10,8 @@ import Testing
   @Test("resty.upload gives the parts of a form one after another")
   func upload() throws {
     let fixture = LuaFixture()
-    let body = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n12345\r\n--b\r\nContent-Disposition: form-data; "
+    let body =
+      "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n12345\r\n--b\r\nContent-Disposition: form-data; "
       + "name=\"f\"; filename=\"x\"\r\nContent-Type: text/plain\r\n\r\n\r\n--b--\r\n"
     let context = fixture.request(
       "/", method: .post, headers: [("Host", "a"), ("Content-Type", "multipart/form-data; boundary=b")], body: body)
@@ -54,7 +55,8 @@ import Testing
   func names() throws {
     #expect(
       try LuaFixture().answers(
-        "answer(require('string').rep('a', 2), require('math').max(1, 2), (pcall(function() require('table').x = 1 end)))")
+        "answer(require('string').rep('a', 2), require('math').max(1, 2), (pcall(function() require('table').x = 1 end)))"
+      )
         == ["\"aa\"", "2", "false"])
     let fixture = LuaFixture()
     let plugin = try fixture.plugin(
@@ -72,7 +74,9 @@ import Testing
       """
     let found = try LuaPluginInspector().inspect(
       name: "named", schema: schema,
-      handler: "assert(({...})[1] == 'kong.plugins.named.handler') return { PRIORITY = 1, VERSION = '1', log = function() end }")
+      handler:
+        "assert(({...})[1] == 'kong.plugins.named.handler') return { PRIORITY = 1, VERSION = '1', log = function() end }"
+    )
     #expect(found.schema.name == "named")
     #expect(LuaPluginInspector().name(inSchema: schema, supposed: "folder") == "folder")
   }

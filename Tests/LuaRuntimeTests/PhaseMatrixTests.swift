@@ -116,7 +116,10 @@ struct PhaseMatrixTests {
       ("exit(204)", 204, nil, ""),
       ("exit(200, 'text')", 200, nil, "text"),
       ("exit(201, {a = 1})", 201, "application/json; charset=utf-8", #"{"a":1}"#),
-      ("exit(201, {a = 1}, {['Content-Type'] = 'application/problem+json'})", 201, "application/problem+json", #"{"a":1}"#),
+      (
+        "exit(201, {a = 1}, {['Content-Type'] = 'application/problem+json'})", 201, "application/problem+json",
+        #"{"a":1}"#
+      ),
       ("exit(200.7, '')", 200, nil, ""),
       ("error(403, 'no')", 403, "application/json; charset=utf-8", "no"),
       ("error(599, nil, {['content-type'] = 'text/plain'})", 599, "text/plain", "responded with 599"),
@@ -140,12 +143,13 @@ struct PhaseMatrixTests {
         try(r, 400, "", 1))
       """, in: phase)
     #expect(
-      refusals == [
-        "code must be a number", "code must be a number between 100 and 599", "body must be a nil, string or table",
-        "headers must be a nil or table", "code must be a number", "code must be a number between 400 and 599",
-        "code must be a number between 400 and 599", "message must be a nil, a string or a table",
-        "headers must be a nil or table",
-      ].map { "\"error: \($0)\"" })
+      refusals
+        == [
+          "code must be a number", "code must be a number between 100 and 599", "body must be a nil, string or table",
+          "headers must be a nil or table", "code must be a number", "code must be a number between 400 and 599",
+          "code must be a number between 400 and 599", "message must be a nil, a string or a table",
+          "headers must be a nil or table",
+        ].map { "\"error: \($0)\"" })
   }
 
   @Test("after the head has gone every writer raises, and nginx's assignments are logged and left out")
@@ -154,8 +158,10 @@ struct PhaseMatrixTests {
     let context = fixture.request()
     context.response.status = 200
     context.response.headersSent = true
-    let names = ["set_status, 201", "set_header, 'A', '1'", "add_header, 'A', '1'", "clear_header, 'A'", "set_headers, {}",
-      "exit, 200", "error, 400"]
+    let names = [
+      "set_status, 201", "set_header, 'A', '1'", "add_header, 'A', '1'", "clear_header, 'A'", "set_headers, {}",
+      "exit, 200", "error, 400",
+    ]
     let answers = try fixture.answers(
       "answer(" + names.map { "try(kong.response.\($0))" }.joined(separator: ", ") + ")", in: .headerFilter, context)
     #expect(answers == names.map { _ in "\"error: headers have already been sent\"" })
@@ -214,12 +220,18 @@ struct PhaseMatrixTests {
         try(ngx.req.socket), ngx.req.get_body_file())
       """)
     #expect(answers.count == 5)
-    for (answer, name) in zip(answers, ["ngx.location.capture", "ngx.location.capture_multi", "ngx.req.set_body_file",
-      "ngx.req.socket"]) {
+    for (answer, name) in zip(
+      answers,
+      [
+        "ngx.location.capture", "ngx.location.capture_multi", "ngx.req.set_body_file",
+        "ngx.req.socket",
+      ])
+    {
       #expect(answer.contains("\(name) is not available here: "), "\(answer)")
     }
     #expect(answers.last == "nil")
-    #expect(try LuaFixture(sandbox: .on).answers("answer(try(ngx.exec, '/x'))")[0].contains("ngx.exec is not available"))
+    #expect(
+      try LuaFixture(sandbox: .on).answers("answer(try(ngx.exec, '/x'))")[0].contains("ngx.exec is not available"))
     // As in Kong's sandbox they are nil there; the log says why.
     #expect(try LuaFixture().answers("answer(type(ngx.location), type(ngx.timer))") == ["\"nil\"", "\"nil\""])
     #expect(

@@ -83,12 +83,18 @@ struct PluginAPITests {
     for (type, body, answer) in [
       ("application/json; charset=utf-8", #"{"a":1,"l":[]}"#, ["{a=1, l={}}", "nil", "\"application/json\""]),
       ("application/json", "\"text\"", ["nil", "\"invalid json body\"", "\"application/json\""]),
-      ("application/problem+json", "{}",
-        ["nil", "\"unsupported content type 'application/problem+json'\"", "\"application/problem+json\""]),
-      ("application/x-www-form-urlencoded", "a=1&b=x+y&c&a=2",
-        ["{a={1=\"1\", 2=\"2\"}, b=\"x y\", c=true}", "nil", "\"application/x-www-form-urlencoded\""]),
-      ("multipart/form-data; boundary=XX", "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--XX--\r\n",
-        ["{a=\"1\"}", "nil", "\"multipart/form-data\""]),
+      (
+        "application/problem+json", "{}",
+        ["nil", "\"unsupported content type 'application/problem+json'\"", "\"application/problem+json\""]
+      ),
+      (
+        "application/x-www-form-urlencoded", "a=1&b=x+y&c&a=2",
+        ["{a={1=\"1\", 2=\"2\"}, b=\"x y\", c=true}", "nil", "\"application/x-www-form-urlencoded\""]
+      ),
+      (
+        "multipart/form-data; boundary=XX", "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--XX--\r\n",
+        ["{a=\"1\"}", "nil", "\"multipart/form-data\""]
+      ),
       ("multipart/form-data", "--XX", ["{}", "nil", "\"multipart/form-data\""]),
     ] {
       let fixture = LuaFixture()

@@ -50,7 +50,8 @@ struct ReferenceTests {
         answer(type(setmetatable), type(os.getenv), type(os.execute), type(require("cjson").encode),
           (pcall(require, "bit")), type(ngx.timer), type(getmetatable), string.extra)
         """) == [
-          "\"function\"", "\"function\"", "\"nil\"", "\"table\"".replacing("table", with: "function"), "false", "\"table\"",
+          "\"function\"", "\"function\"", "\"nil\"", "\"table\"".replacing("table", with: "function"), "false",
+          "\"table\"",
           "\"nil\"", "1",
         ])
     #expect(try LuaFixture().answers("answer(string.extra)") == ["nil"])
@@ -74,7 +75,8 @@ struct ReferenceTests {
           (gzip.inflate_gzip("none")), require("version").compare("1.10", "1.9"), (pcall(b.reserve, b, 1)),
           require("kong.tools.mime_type").parse_mime_type("text/html; charset=utf-8"))
         """) == [
-          "1", "nil", "3", "\"host\"", "\"8443\"", "\"u\"", "\"https://u:p@host:8443/a/b?x=1#f\"", "\"a1\"", "\"2\"", "true",
+          "1", "nil", "3", "\"host\"", "\"8443\"", "\"u\"", "\"https://u:p@host:8443/a/b?x=1#f\"", "\"a1\"", "\"2\"",
+          "true",
           "false", "\"text\"", "nil", "1", "false", "\"text\"", "\"html\"", "{charset=\"utf-8\"}",
         ])
   }

@@ -64,7 +64,8 @@ import Testing
       #expect(isThere == (LuaModules.refusal(of: name) == nil), "\(name): \(strict[name] ?? "")")
       #expect(lax[name] == strict[name], "\(name)")
       if !isThere {
-        #expect(strict[name]?.contains("require '\(name)' not allowed within sandbox: ") == true, "\(strict[name] ?? "")")
+        #expect(
+          strict[name]?.contains("require '\(name)' not allowed within sandbox: ") == true, "\(strict[name] ?? "")")
       }
     }
     for name in Self.laxModules {
@@ -109,7 +110,8 @@ import Testing
 
   private static let globals =
     words(
-      "_VERSION _G assert error ipairs next pairs pcall print select tonumber tostring type unpack xpcall require io.type")
+      "_VERSION _G assert error ipairs next pairs pcall print select tonumber tostring type unpack xpcall require io.type"
+    )
     + members("bit", "arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex")
     + members("coroutine", "create resume running status wrap yield") + members("jit", "os arch version version_num")
     + members(

@@ -26,10 +26,12 @@ import Testing
         "{ ['$schema'] = 'http://json-schema.org/draft-04/schema#', minimum = 2, exclusiveMinimum = true }", 3, 2,
         "value must be greater than 2"
       ),
-      ("{ minLength = 2 }", "äö", "ä", "length must be at least 2"), ("{ maxLength = 1 }", "ä", "ab", "length must be at most 1"),
+      ("{ minLength = 2 }", "äö", "ä", "length must be at least 2"),
+      ("{ maxLength = 1 }", "ä", "ab", "length must be at most 1"),
       ("{ pattern = '^a+$' }", "aa", "b", "'b' does not match '^a+$'"),
       ("{ format = 'date-time' }", "2026-11-23T04:00:00Z", "today", "'today' is no date-time"),
-      ("{ format = 'ipv4' }", "10.0.0.1", "::1", "'::1' is no ipv4"), ("{ format = 'ipv6' }", "::1", "a", "'a' is no ipv6"),
+      ("{ format = 'ipv4' }", "10.0.0.1", "::1", "'::1' is no ipv4"),
+      ("{ format = 'ipv6' }", "::1", "a", "'a' is no ipv6"),
       ("{ format = 'uri' }", "https://a/b", "a b", "'a b' is no uri"),
       ("{ format = 'email' }", "a@b", "a", "'a' is no email"),
       ("{ format = 'hostname' }", "a.b-c", "-a", "'-a' is no hostname"),
@@ -39,7 +41,8 @@ import Testing
         "{ items = { { type = 'string' } }, additionalItems = { type = 'number' } }", ["a", 1], ["a", "b"],
         "at '2': expected number, but it is a string"
       ),
-      ("{ minItems = 1 }", [1], [], "length must be at least 1"), ("{ maxItems = 1 }", [1], [1, 2], "length must be at most 1"),
+      ("{ minItems = 1 }", [1], [], "length must be at least 1"),
+      ("{ maxItems = 1 }", [1], [1, 2], "length must be at most 1"),
       ("{ uniqueItems = true }", [1, 2], [1, 1], "the items must be distinct"),
       ("{ contains = { const = 1 } }", [2, 1], [2], "none of the items is what one must be"),
       ("{ minProperties = 1 }", ["a": 1], [:], "there must be at least 1 properties"),
@@ -93,22 +96,34 @@ import Testing
   @Test(
     "a schema that cannot be applied whole is refused by the keyword",
     arguments: [
-      ("{ inline = { unevaluatedProperties = false } }",
-        "inline.unevaluatedProperties: the keyword 'unevaluatedProperties' is not supported in JSON schemas"),
-      ("{ inline = { properties = { a = { format = 'iri' } } } }",
-        "inline.properties.a.format: expected one of: date, date-time, email, hostname, ipv4, ipv6, regex, time, uri, uuid"),
-      ("{ inline = { type = 'text' } }",
-        "inline.type: expected one of: array, boolean, integer, null, number, object, string"),
+      (
+        "{ inline = { unevaluatedProperties = false } }",
+        "inline.unevaluatedProperties: the keyword 'unevaluatedProperties' is not supported in JSON schemas"
+      ),
+      (
+        "{ inline = { properties = { a = { format = 'iri' } } } }",
+        "inline.properties.a.format: expected one of: date, date-time, email, hostname, ipv4, ipv6, regex, time, uri, uuid"
+      ),
+      (
+        "{ inline = { type = 'text' } }",
+        "inline.type: expected one of: array, boolean, integer, null, number, object, string"
+      ),
       ("{ inline = { pattern = '(' } }", "inline.pattern: not a valid regex: ( (missing ): ()"),
       ("{ inline = { minLength = -1 } }", "inline.minLength: expected an integer that is not negative"),
-      ("{ inline = { ['$ref'] = 'http://a' } }",
-        "inline.$ref: only references into the schema itself are followed (#/definitions/...)"),
+      (
+        "{ inline = { ['$ref'] = 'http://a' } }",
+        "inline.$ref: only references into the schema itself are followed (#/definitions/...)"
+      ),
       ("{ inline = { ['$ref'] = '#/definitions/a' } }", "inline.$ref: there is no '#/definitions/a' in this schema"),
-      ("{ inline = { ['$schema'] = 'https://json-schema.org/draft/2020-12/schema' } }",
-        "inline.$schema: only the drafts 4, 6 and 7 are known (http://json-schema.org/draft-07/schema#)"),
-      ("{ namespace = 'proxy-wasm-filters' }",
+      (
+        "{ inline = { ['$schema'] = 'https://json-schema.org/draft/2020-12/schema' } }",
+        "inline.$schema: only the drafts 4, 6 and 7 are known (http://json-schema.org/draft-07/schema#)"
+      ),
+      (
+        "{ namespace = 'proxy-wasm-filters' }",
         "namespace: schemas by their namespace belong to Wasm filters; give the schema as 'inline'; "
-          + "config.f.json_schema.inline: required field missing"),
+          + "config.f.json_schema.inline: required field missing"
+      ),
       ("{}", "inline: required field missing"), ("'x'", ""),
     ])
   func refusals(schema: String, message: String) {
@@ -119,7 +134,8 @@ import Testing
 
   @Test("defaults, presence and the document")
   func field() throws {
-    let probe = try probe("{ type = 'object', additionalProperties = { type = 'string' } }", "default = {}, required = true")
+    let probe = try probe(
+      "{ type = 'object', additionalProperties = { type = 'string' } }", "default = {}, required = true")
     #expect(try probe.stored([:]) == ["f": [:]])
     #expect(probe.violations(["f": nil]) == ["f": "required field missing"])
     #expect(

@@ -82,7 +82,8 @@ struct SchemaProbe {
       ("{ type = 'string' }", "", "length must be at least 1"),
       ("{ type = 'string', len_max = 2 }", "abc", "length must be at most 2"),
       (
-        "{ type = 'map', keys = { type = 'string' }, values = { type = 'string' }, len_max = 1 }", ["a": "b", "c": "d"],
+        "{ type = 'map', keys = { type = 'string' }, values = { type = 'string' }, len_max = 1 }",
+        ["a": "b", "c": "d"],
         "length must be at most 1"
       ),
       ("{ type = 'string', starts_with = '/' }", "a", "should start with: /"),
@@ -114,7 +115,10 @@ struct SchemaProbe {
     "every typedef takes the good and refuses the bad",
     arguments: [
       ("http_method", "GET", "get", "invalid value: get"),
-      ("protocol", "https", "gopher", "expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp, ws, wss"),
+      (
+        "protocol", "https", "gopher",
+        "expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp, ws, wss"
+      ),
       ("host", "example.com", "a:1", "must not have a port"), ("redis_host", "::1", "a b", "invalid value: a b"),
       ("redis_server_name", "example.com", "1.2.3.4", "must not be an IP"),
       ("host_with_optional_port", "a.com:80", "a b", "invalid value: a b"),
@@ -155,7 +159,10 @@ struct SchemaProbe {
         "initial_retry_delay": 0.01, "max_retry_delay": 60, "concurrency_limit": 1,
       ])
     #expect(try probe.stored([:])["propagation"]?["default_format"] == "w3c")
-    #expect(probe.violations(["queue": ["concurrency_limit": 2]]) == ["queue": ["concurrency_limit": "expected one of: -1, 1"]])
+    #expect(
+      probe.violations(["queue": ["concurrency_limit": 2]]) == [
+        "queue": ["concurrency_limit": "expected one of: -1, 1"]
+      ])
     #expect(probe.violations(["methods": ["GET", "put"]]) == ["methods": [nil, "invalid value: put"]])
     #expect(
       probe.violations(["headers": ["a b": ["c"]]])
@@ -264,7 +271,8 @@ struct SchemaProbe {
   @Test("what is immutable stays, at every depth")
   func immutable() throws {
     let probe = try SchemaProbe(
-      "{ inner = { type = 'record', fields = { { a = { type = 'string', immutable = true } }, { b = { type = 'string' } } } } }")
+      "{ inner = { type = 'record', fields = { { a = { type = 'string', immutable = true } }, { b = { type = 'string' } } } } }"
+    )
     let existing = try probe.validator.validateInsert(
       ["name": "probe", "config": ["inner": ["a": "x", "b": "y"]]], of: .plugins)
     #expect(throws: SchemaViolations(fields: ["config": ["inner": ["a": "immutable field cannot be updated"]]])) {

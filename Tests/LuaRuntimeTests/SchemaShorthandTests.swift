@@ -44,7 +44,8 @@ import Testing
 
   @Test("other names work in the records of lists and maps, and at the top")
   func depth() throws {
-    let record = "type = 'record', fields = { { new = { type = 'string' } } }, shorthand_fields = { { old = { type = "
+    let record =
+      "type = 'record', fields = { { new = { type = 'string' } } }, shorthand_fields = { { old = { type = "
       + "'string', translate_backwards = { 'new' } } } }"
     let probe = try SchemaProbe(
       """

@@ -64,7 +64,9 @@ struct ServiceFunctionTests {
                   socket.receive(.line, timeout: .seconds(5)) { _, end in
                     socket.close()
                     continuation.resume(
-                      returning: [String(buffer: line), String(buffer: three), String(buffer: rest), failure ?? "", end ?? ""])
+                      returning: [
+                        String(buffer: line), String(buffer: three), String(buffer: rest), failure ?? "", end ?? "",
+                      ])
                   }
                 }
               }
@@ -78,7 +80,9 @@ struct ServiceFunctionTests {
 
     let refused: String? = await withCheckedContinuation { continuation in
       loop.execute {
-        LuaSocket(loop).connect(host: "127.0.0.1", port: port, timeout: .seconds(5)) { continuation.resume(returning: $0) }
+        LuaSocket(loop).connect(host: "127.0.0.1", port: port, timeout: .seconds(5)) {
+          continuation.resume(returning: $0)
+        }
       }
     }
     #expect(refused == "connection refused")

@@ -22,7 +22,9 @@ import Testing
         privateKey: .privateKey(NIOSSLPrivateKey(bytes: Array(TestCertificates.fallbackKey.utf8), format: .pem))))
     return try await ProxyFixture.start(
       [
-        "routes": [Entities.route("r", service: nil, path: "/"), Entities.route("other", service: nil, path: "/other")],
+        "routes": [
+          Entities.route("r", service: nil, path: "/"), Entities.route("other", service: nil, path: "/other"),
+        ],
         "certificates": [
           ["id": "c", "cert": .string(TestCertificates.sniCertificate), "key": .string(TestCertificates.sniKey)]
         ],
@@ -71,7 +73,9 @@ import Testing
     await proxy.stop()
   }
 
-  @Test("it knows the connection and the server name, shares kong.ctx.shared within the handshake, and cannot see a request")
+  @Test(
+    "it knows the connection and the server name, shares kong.ctx.shared within the handshake, and cannot see a request"
+  )
   func facts() async throws {
     let lua = LuaPlugins()
     let first = lua.plugin(
@@ -181,7 +185,8 @@ import Testing
     await proxy.stop()
   }
 
-  @Test("only instances without route and service run; functions of pre-function do too, with their own text's upvalues")
+  @Test(
+    "only instances without route and service run; functions of pre-function do too, with their own text's upvalues")
   func instances() async throws {
     let lua = LuaPlugins()
     let scoped = lua.plugin("scoped", [.certificate: "kong.log.notice('scoped ran')"])

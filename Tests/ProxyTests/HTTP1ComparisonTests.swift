@@ -41,7 +41,9 @@ import Testing
     var block = HeaderBlock()
     bytes.withUnsafeBytes { block.reset(copying: $0, fields: parser.fields) }
     var target = String(decoding: bytes[head.target], as: UTF8.self)
-    if let authority = head.authority { target = "http://" + String(decoding: bytes[authority], as: UTF8.self) + target }
+    if let authority = head.authority {
+      target = "http://" + String(decoding: bytes[authority], as: UTF8.self) + target
+    }
     return Reading(
       method: head.method.name, target: target,
       fields: (0..<block.count).map { "\(block.name(at: $0).lowercased()): \(block.value(at: $0))" })

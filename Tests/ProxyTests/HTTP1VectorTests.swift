@@ -33,7 +33,9 @@ import Testing
   }
 
   /// Latin-1 text as bytes, so that cases can have bytes above ASCII.
-  private static func bytes(_ text: String) -> [UInt8] { text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } }
+  private static func bytes(_ text: String) -> [UInt8] {
+    text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
+  }
 
   // MARK: Requests
 
@@ -49,7 +51,10 @@ import Testing
       ("GET / HTTP/1.0\r\n|~: 1\r\n\r\n", 1),
       ("GET / HTTP/1.0\r\n!#$%&'*+-.^_`|~09azAZ: 1\r\n\r\n", 1),
       ("GET /\u{a0} HTTP/1.0\r\nh: c\u{a2}y\r\n\r\n", 1),
-      ("GET /test HTTP/1.1\r\nUser-Agent: curl/7.18.0 (i486-pc-linux-gnu)\r\nHost: 0.0.0.0=5000\r\nAccept: */*\r\n\r\n", 3),
+      (
+        "GET /test HTTP/1.1\r\nUser-Agent: curl/7.18.0 (i486-pc-linux-gnu)\r\nHost: 0.0.0.0=5000\r\nAccept: */*\r\n\r\n",
+        3
+      ),
       ("GET /favicon.ico HTTP/1.1\r\nHost: 0.0.0.0=5000\r\nKeep-Alive: 300\r\nConnection: keep-alive\r\n\r\n", 3),
       ("GET /dumbpack HTTP/1.1\r\nHost: a\r\naaaaaaaaaaaaa:++++++++++\r\n\r\n", 2),
       ("GET /forums/1/topics/2375?page=1#posts-17408 HTTP/1.1\r\nHost: a\r\n\r\n", 1),
@@ -199,7 +204,8 @@ import Testing
       "HTTP/1.1 200X \r\n\r\n", "HTTP/1.1 200X OK\r\n\r\n", "HTTP/1.1 2 OK\r\n\r\n", "HTTP/1.1\r\n\r\n",
       "HTTP/2.0 200 OK\r\n\r\n", "HTTPER/1.1 200 OK\r\n\r\n", "ICY 200 OK\r\n\r\n", "\r\n\r\n",
       "HTTP/1.1 200 OK\r\nFoo\r\n\r\n", "HTTP/1.1 200 OK\r\n: x\r\n\r\n", "HTTP/1.1 200 OK\r\nFoo : x\r\n\r\n",
-      "HTTP/1.1 200 OK\r\n folded: x\r\n\r\n", "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
+      "HTTP/1.1 200 OK\r\n folded: x\r\n\r\n", "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
       "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
       "HTTP/1.1 200 OK\r\nContent-Length: 1 2\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
       "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",

@@ -6,11 +6,14 @@ import Testing
 /// The quick way through header lines against the slow one, and the memory that they end in.
 @Suite struct HeaderLineTests {
   private static let names = [
-    "Host", "hOST", "X-Real-IP", "x-real\rip", "Content-Length", "content_length", "TE", "Te:", "V ia", "", "X", "User-Agent",
-    "X-Forwarded-Prefix", "X-Kong-Request-Id", "X-Kong-Request-Ie", "@ost", "a-name-longer-than-any-word-of-the-machine",
+    "Host", "hOST", "X-Real-IP", "x-real\rip", "Content-Length", "content_length", "TE", "Te:", "V ia", "", "X",
+    "User-Agent",
+    "X-Forwarded-Prefix", "X-Kong-Request-Id", "X-Kong-Request-Ie", "@ost",
+    "a-name-longer-than-any-word-of-the-machine",
   ]
   private static let values = [
-    "", "a", " a", "a ", "\ta", "a\tb", "a\u{7F}", "a\u{0}b", "12345678", "1234567890abcdef", "keep-alive", "a: b", "é€",
+    "", "a", " a", "a ", "\ta", "a\tb", "a\u{7F}", "a\u{0}b", "12345678", "1234567890abcdef", "keep-alive", "a: b",
+    "é€",
     "Mon, 23 Nov 2026 04:00:00 GMT", "ends with a tab\t", "a\rb",
   ]
 
@@ -45,7 +48,8 @@ import Testing
 
   @Test("a head gives the same fields however it is cut")
   func cuts() {
-    let head = Array("GET /a?b HTTP/1.1\r\nHost: h\r\nX-A:  two \r\nAccept: */*\r\nConnection: keep-alive, x-a\r\n\r\nbody".utf8)
+    let head = Array(
+      "GET /a?b HTTP/1.1\r\nHost: h\r\nX-A:  two \r\nAccept: */*\r\nConnection: keep-alive, x-a\r\n\r\nbody".utf8)
     for cut in 0..<head.count {
       var parser = HTTP1RequestParser()
       let first = head[..<cut].withUnsafeBytes { parser.parse($0) }
@@ -56,7 +60,9 @@ import Testing
       }
       #expect(found.length == head.count - 4 && found.connection == [.keepAlive, .namesFields])
       #expect(parser.fields.map(\.known) == [.host, .other, .accept, .connection])
-      let values = head.withUnsafeBytes { bytes in parser.fields.map { String(decoding: $0.value(bytes), as: UTF8.self) } }
+      let values = head.withUnsafeBytes { bytes in
+        parser.fields.map { String(decoding: $0.value(bytes), as: UTF8.self) }
+      }
       #expect(values == ["h", "two", "*/*", "keep-alive, x-a"])
     }
   }

@@ -40,7 +40,8 @@ struct IncrementalCompileTests {
 
   private func compiler(_ more: [PluginDefinition] = []) -> SnapshotCompiler {
     SnapshotCompiler(
-      registry: PluginRegistry(plugins.map(\.definition) + more), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      registry: PluginRegistry(plugins.map(\.definition) + more),
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
   private func plugin(_ id: String, _ name: String, route: String? = nil, service: String? = nil) -> EntityFields {
@@ -84,7 +85,8 @@ struct IncrementalCompileTests {
           entities[kind, default: [:]][id] = ["id": .string(id), "name": .string("name-\(other)")]
         default:
           entities[kind, default: [:]][id] = [
-            "id": .string(id), "upstream": ["id": .string("upstreams-\(other)")], "target": "127.0.0.1:80", "weight": 100,
+            "id": .string(id), "upstream": ["id": .string("upstreams-\(other)")], "target": "127.0.0.1:80",
+            "weight": 100,
           ]
         }
       }

@@ -56,7 +56,8 @@ import Testing
     await proxy.stop()
   }
 
-  @Test("exit in header_filter lets the others go on, or ends the phase, as the settings say", arguments: [false, true])
+  @Test(
+    "exit in header_filter lets the others go on, or ends the phase, as the settings say", arguments: [false, true])
   func headerFilter(ends: Bool) async throws {
     let upstream = try await ScriptedUpstream.start { _ in ok("upstream") }
     let lua = LuaPlugins { $0.exitEndsHeaderFilter = ends }
@@ -142,7 +143,9 @@ import Testing
 
   @Test("what ngx.var may change reaches the upstream, and other variables cannot be changed")
   func variables() async throws {
-    let upstream = try await ScriptedUpstream.start { ok("\($0.requestLine.split(separator: " ")[1]) \($0.header("host") ?? "")") }
+    let upstream = try await ScriptedUpstream.start {
+      ok("\($0.requestLine.split(separator: " ")[1]) \($0.header("host") ?? "")")
+    }
     let lua = LuaPlugins()
     let proxy = try await Self.start(
       [

@@ -49,7 +49,8 @@ import Testing
     #expect(snapshot["consumer_group_consumers"].count == 3)
     #expect(snapshot["plugins"].first?["consumer_group"]?["id"] == snapshot["consumer_groups"].first?["id"])
     // The same file makes the same ids.
-    #expect(try loader.load(text)["consumer_group_consumers"] .map(\.id) == snapshot["consumer_group_consumers"].map(\.id))
+    #expect(
+      try loader.load(text)["consumer_group_consumers"].map(\.id) == snapshot["consumer_group_consumers"].map(\.id))
     let again = try loader.load(DeclarativeExport.text(of: snapshot))
     #expect(again.entities == snapshot.entities)
   }
@@ -65,7 +66,8 @@ import Testing
       }
     }
     #expect(fields("consumers: [{username: amal, groups: [{name: none}]}]")["consumer_group_consumers"] != nil)
-    let unknown = fields("consumer_groups: [{name: gold}]\nconsumers: [{username: a, groups: [{name: gold, weight: 1}]}]")
+    let unknown = fields(
+      "consumer_groups: [{name: gold}]\nconsumers: [{username: a, groups: [{name: gold, weight: 1}]}]")
     #expect(unknown == ["consumers": [["groups": [["weight": "unknown field"]]]]])
     #expect(
       fields("consumer_groups: [{name: gold, consumers: [a]}]\nconsumers: [{username: a, groups: [gold]}]") != [:])

@@ -21,7 +21,8 @@ enum BotDetection {
   /// User agents that are refused unless they are allowed.
   ///
   /// Kong compatibility: Kong has a list of its own.
-  static let crawlers = #"(?i)([a-z]bot\b|\bbot\b|crawl(er|ing)|spider|slurp|facebookexternalhit|mediapartners|archiver)"#
+  static let crawlers =
+    #"(?i)([a-z]bot\b|\bbot\b|crawl(er|ing)|spider|slurp|facebookexternalhit|mediapartners|archiver)"#
 
   struct Implementation: PluginImplementation {
     func makeExecutor(for instance: PluginInstance) throws(PluginCompileError) -> any PluginExecutor {

@@ -30,7 +30,8 @@ enum FileLog {
       context.services.lifetime.atEnd("file-log") { _ in await FileLogFile.flushAll() }
       return FileLogExecutor(
         file: FileLogFile.file(at: path), reopens: instance.config.flag("reopen"),
-        customFields: try CustomLogFields(instance, context.services), pluginName: instance.pluginName, logger: context.logger)
+        customFields: try CustomLogFields(instance, context.services), pluginName: instance.pluginName,
+        logger: context.logger)
     }
   }
 }

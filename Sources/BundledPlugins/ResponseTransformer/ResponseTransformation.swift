@@ -108,7 +108,9 @@ struct ResponseTransformation: Sendable {
     if !allowedNames.isEmpty { allowed = Set(allowedNames) }
     let functions = config["transform"]?.strings("functions") ?? []
     for (index, text) in functions.enumerated() {
-      if let problem = LuaSyntax.problem(of: text) { throw fault("config.transform.functions[\(index + 1)]: \(problem)") }
+      if let problem = LuaSyntax.problem(of: text) {
+        throw fault("config.transform.functions[\(index + 1)]: \(problem)")
+      }
     }
     if !functions.isEmpty {
       self.functions = services.scripts.scripts(functions, .function, plugin: instance.pluginName)

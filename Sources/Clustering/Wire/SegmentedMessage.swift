@@ -114,7 +114,9 @@ final class SegmentedEncoder {
 
     func finished() -> [UInt8] {
       func little(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
-      func little(_ value: Int) -> [UInt8] { [UInt8(truncatingIfNeeded: value), UInt8(truncatingIfNeeded: value >> 8)] }
+      func little(_ value: Int) -> [UInt8] {
+        [UInt8(truncatingIfNeeded: value), UInt8(truncatingIfNeeded: value >> 8)]
+      }
       let hasIndex = index.count <= SegmentedMessage.mostSegments
       // RFC 1952 §2.3: magic, deflate, flags (4: an extra field), no time, no hint, unknown system.
       var message: [UInt8] = [0x1F, 0x8B, 8, hasIndex ? 4 : 0, 0, 0, 0, 0, 0, 255]

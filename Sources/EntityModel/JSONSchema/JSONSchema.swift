@@ -124,7 +124,8 @@ enum JSONSchemaFormat: String, Sendable, CaseIterable {
     case .email: matches(text, #"^[^@\s]+@[^@\s]+$"#)
     case .hostname:
       text.utf8.count <= 253
-        && matches(text, #"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?$"#)
+        && matches(
+          text, #"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?$"#)
     case .ipv4: IPAddress(text)?.isIPv4 == true
     case .ipv6: !text.hasPrefix("[") && IPAddress(text)?.isIPv4 == false
     case .uri: matches(text, #"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"{}|\\^`]*$"#)

@@ -29,7 +29,8 @@ struct JSONSchemaCompiler {
 
   mutating func compile() throws(JSONSchema.Refusal) -> [JSONSchema.Node] {
     if let draft = document["$schema"] {
-      guard let text = draft.string, Self.drafts.contains(where: { text.contains("json-schema.org/\($0)/schema") }) else {
+      guard let text = draft.string, Self.drafts.contains(where: { text.contains("json-schema.org/\($0)/schema") })
+      else {
         throw JSONSchema.Refusal(
           path: "$schema", message: "only the drafts 4, 6 and 7 are known (http://json-schema.org/draft-07/schema#)")
       }
@@ -118,7 +119,8 @@ struct JSONSchemaCompiler {
     case "properties": return try readProperties(keywords, at: parent, depth: depth)
     case "patternProperties", "additionalProperties":
       // One rule for the three, made by the first that is there.
-      let isFirst = name == "additionalProperties"
+      let isFirst =
+        name == "additionalProperties"
         ? keywords["properties"] == nil && keywords["patternProperties"] == nil : keywords["properties"] == nil
       return isFirst ? try readProperties(keywords, at: parent, depth: depth) : nil
     case "propertyNames": return .propertyNames(try add(operand, at: path, depth: depth))
@@ -178,7 +180,9 @@ struct JSONSchemaCompiler {
     }
     if let operand = keywords["patternProperties"] {
       let path = Self.join(parent, "patternProperties")
-      guard let members = Self.members(of: operand) else { throw refusal(path, "expected a table of schemas by pattern") }
+      guard let members = Self.members(of: operand) else {
+        throw refusal(path, "expected a table of schemas by pattern")
+      }
       for (source, schema) in members.sorted(by: { $0.key < $1.key }) {
         let path = Self.join(path, source)
         let pattern = try readPattern(.string(source), at: path)

@@ -29,7 +29,8 @@ public struct EntityDefinition: Sendable {
   public var derivedFields: (@Sendable (EntityFields) -> EntityFields)?
 
   public init(
-    name: String, adminPath: String?, nestedAdminPath: String? = nil, endpointKey: String? = nil, nestedKey: String? = nil,
+    name: String, adminPath: String?, nestedAdminPath: String? = nil, endpointKey: String? = nil,
+    nestedKey: String? = nil,
     schema: RecordSchema,
     compositeUnique: [String] = [], subschemaKey: String? = nil, isExported: Bool = true, isWorkspaced: Bool = true,
     requiredSetting: String? = nil, dependentDefaults: (@Sendable (EntityFields) -> EntityFields)? = nil,

@@ -57,7 +57,9 @@ extension SchemaReader {
 
   /// The value as JSON; where empty tables may be lists or objects, whichever the field's JSON schema takes.
   private func plainData(_ tree: SchemaTree, by field: FieldSchema) -> JSONValue? {
-    guard let value = tree.json(), let other = tree.json(emptyIsObject: true), other != value else { return tree.json() }
+    guard let value = tree.json(), let other = tree.json(emptyIsObject: true), other != value else {
+      return tree.json()
+    }
     for check in field.checks {
       if case .jsonSchema(let schema) = check, schema.violation(of: value) != nil, schema.violation(of: other) == nil {
         return other

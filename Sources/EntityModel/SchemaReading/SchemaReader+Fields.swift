@@ -283,7 +283,8 @@ extension SchemaReader {
       let version = readString(tree["removal_in_version"], at: "\(path).removal_in_version")
     {
       field.deprecation = Deprecation(
-        message: message, removalInVersion: version, replacedWith: replacements, oldDefault: tree["old_default"]?.json())
+        message: message, removalInVersion: version, replacedWith: replacements, oldDefault: tree["old_default"]?.json()
+      )
     }
   }
 

@@ -72,7 +72,8 @@ public struct QuickstartPorts: Sendable, Hashable {
       let reason = String(cString: strerror(errno))
       close(descriptor)
       throw QuickstartError(
-        "port \(port) (\(purpose)) cannot be used: \(reason); stop the program that holds it, or start with --free-ports")
+        "port \(port) (\(purpose)) cannot be used: \(reason); stop the program that holds it, or start with --free-ports"
+      )
     }
     return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
   }

@@ -122,7 +122,8 @@ public final class LuaHost {
       case .returned: return Int32(SLU_RETURN)
       case .exit: return Int32(SLU_EXIT)
       case .wait(let wait):
-        guard timerState != nil || phase == .rewrite || phase == .access || phase == .response || phase == .certificate else {
+        guard timerState != nil || phase == .rewrite || phase == .access || phase == .response || phase == .certificate
+        else {
           throw LuaFault("API disabled in the context of \(Self.nginxName(of: phase))")
         }
         pendingWait = wait
@@ -142,7 +143,9 @@ public final class LuaHost {
     "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'"
 
   /// Names a version of a plugin: its text counts, not only its name.
-  private static func scope(of plugin: String, _ text: String) -> String { "\(plugin)#\(UInt(bitPattern: text.hashValue))" }
+  private static func scope(of plugin: String, _ text: String) -> String {
+    "\(plugin)#\(UInt(bitPattern: text.hashValue))"
+  }
 
   /// Makes an environment of its own and loads a chunk into it; gives the reference of the chunk's function.
   func load(chunk text: String, named name: String, _ tenant: LuaTenant) throws(PluginCompileError) -> Int32 {
@@ -152,7 +155,8 @@ public final class LuaHost {
     guard settings.sandbox != .off else {
       throw PluginCompileError(plugin: plugin, reason: Self.sandboxIsOff)
     }
-    let environment = slu_host_call_member(raw, prelude, "environment", settings.sandbox.rawValue, Self.scope(of: plugin, text))
+    let environment = slu_host_call_member(
+      raw, prelude, "environment", settings.sandbox.rawValue, Self.scope(of: plugin, text))
     guard environment != luaNoReference else {
       throw PluginCompileError(plugin: plugin, reason: Self.errorMessage(raw))
     }

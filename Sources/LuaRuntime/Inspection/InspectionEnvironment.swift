@@ -31,7 +31,9 @@ struct InspectionEnvironment: Sendable {
       common + [
         ("is_handler", .bool(true)),
         ("is_trusted", .bool(mode == .on)),
-        ("refused_modules", .members(LuaModules.refused.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })),
+        (
+          "refused_modules", .members(LuaModules.refused.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
+        ),
         (
           "refused_families",
           .list(LuaModules.refusedFamilies.map { .list([.string($0.prefix), .string($0.reason)]) })
@@ -72,7 +74,7 @@ struct InspectionEnvironment: Sendable {
   private static func texts(_ values: [String]) -> SchemaTree { .list(values.map(SchemaTree.string)) }
 
   private static let common: [(String, SchemaTree)] = [
-    ("libraries", .members(libraries.map { ($0.0, texts($0.1)) })),
+    ("libraries", .members(libraries.map { ($0.0, texts($0.1)) }))
   ]
 
   private static let libraries: [(String, [String])] = [

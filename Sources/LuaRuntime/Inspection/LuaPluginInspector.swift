@@ -20,7 +20,8 @@ public final class LuaPluginInspector: StreamedPluginInspector {
     public var quota: LuaQuota
 
     public init(
-      time: Duration = .seconds(1), memoryBytes: Int = 64 << 20, sourceBytes: Int = 1 << 20, quota: LuaQuota = LuaQuota()
+      time: Duration = .seconds(1), memoryBytes: Int = 64 << 20, sourceBytes: Int = 1 << 20,
+      quota: LuaQuota = LuaQuota()
     ) {
       self.time = time
       self.memoryBytes = max(memoryBytes, 4 << 20)

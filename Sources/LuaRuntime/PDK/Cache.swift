@@ -9,7 +9,8 @@ enum CacheNamespace {
       "kong.cache.get", level: .lax, arguments: "key, options, callback, ...",
       "The value of a key; the callback makes it where it is missing. Also the level that had it (1 to 4)."),
     PreludeFunction(
-      "kong.cache.get_bulk", level: .lax, arguments: "bulk, options", "Several values: key, options, callback, argument each."),
+      "kong.cache.get_bulk", level: .lax, arguments: "bulk, options",
+      "Several values: key, options, callback, argument each."),
     PreludeFunction("kong.cache.probe", level: .lax, arguments: "key", "Remaining time, error and value of a key."),
     PreludeFunction("kong.cache.invalidate", level: .lax, arguments: "key", "Forgets a key on this node."),
     PreludeFunction("kong.cache.invalidate_local", level: .lax, arguments: "key", "Forgets a key on this node."),

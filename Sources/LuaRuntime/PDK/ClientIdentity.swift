@@ -16,7 +16,8 @@ enum ClientIdentityNamespace {
       for value in call.value(0).list { groups.append(try group(value)) }
       let context = try call.context
       if call.isTable(1), call.value(1)["mode"].text == "append" {
-        context.consumerGroups += groups.filter { group in !context.consumerGroups.contains { $0["id"] == group["id"] } }
+        context.consumerGroups += groups.filter { group in !context.consumerGroups.contains { $0["id"] == group["id"] }
+        }
       } else {
         context.consumerGroups = groups
       }
@@ -142,16 +143,23 @@ extension PreludeFunction {
   static let general: [PreludeFunction] = [
     PreludeFunction("kong.table.new", arguments: "narr, nrec", "An empty table with room."),
     PreludeFunction("kong.table.clear", arguments: "table", "Empties a table."),
-    PreludeFunction("kong.table.merge", arguments: "first, second", "A new table with the items of both; the second wins."),
+    PreludeFunction(
+      "kong.table.merge", arguments: "first, second", "A new table with the items of both; the second wins."),
     PreludeFunction("kong.log.inspect", arguments: "...", "Logs values drawn in a box, at the level notice."),
-    PreludeFunction("kong.log.deprecation", arguments: "..., options", "Logs that something is out of date, at the level warn."),
-    PreludeFunction("ngx.re.match", arguments: "subject, regex, options, ctx, res", "The first match of a Perl-compatible expression."),
-    PreludeFunction("ngx.re.find", arguments: "subject, regex, options, ctx, nth", "Where the first match begins and ends."),
+    PreludeFunction(
+      "kong.log.deprecation", arguments: "..., options", "Logs that something is out of date, at the level warn."),
+    PreludeFunction(
+      "ngx.re.match", arguments: "subject, regex, options, ctx, res", "The first match of a Perl-compatible expression."
+    ),
+    PreludeFunction(
+      "ngx.re.find", arguments: "subject, regex, options, ctx, nth", "Where the first match begins and ends."),
     PreludeFunction("ngx.re.gmatch", arguments: "subject, regex, options", "An iterator over the matches."),
     PreludeFunction("ngx.re.sub", arguments: "subject, regex, replacement, options", "Replaces the first match."),
     PreludeFunction("ngx.re.gsub", arguments: "subject, regex, replacement, options", "Replaces every match."),
-    PreludeFunction("ngx.timer.at", level: .on, arguments: "delay, callback, ...", "Runs a function later, outside of the request."),
-    PreludeFunction("ngx.timer.every", level: .on, arguments: "delay, callback, ...", "Runs a function again and again."),
+    PreludeFunction(
+      "ngx.timer.at", level: .on, arguments: "delay, callback, ...", "Runs a function later, outside of the request."),
+    PreludeFunction(
+      "ngx.timer.every", level: .on, arguments: "delay, callback, ...", "Runs a function again and again."),
     PreludeFunction("ngx.timer.pending_count", level: .on, "How many timers wait."),
     PreludeFunction("ngx.timer.running_count", level: .on, "How many timers run."),
   ]

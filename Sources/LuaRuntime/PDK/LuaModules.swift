@@ -3,7 +3,8 @@
 /// Source: Kong fact, pdk §8.
 enum LuaModules {
   static let strict: [String] = [
-    "bit", "coroutine", "math", "string", "table", "cjson", "cjson.safe", "kong.constants", "kong.meta", "kong.tools.cjson", "kong.tools.gzip",
+    "bit", "coroutine", "math", "string", "table", "cjson", "cjson.safe", "kong.constants", "kong.meta",
+    "kong.tools.cjson", "kong.tools.gzip",
     "kong.tools.http", "kong.tools.ip", "kong.tools.json", "kong.tools.mime_type", "kong.tools.rand",
     "kong.tools.sha1", "kong.tools.sha256", "kong.tools.string", "kong.tools.table", "kong.tools.time",
     "kong.tools.timestamp", "kong.tools.uri", "kong.tools.utils", "kong.tools.uuid", "kong.tools.yield", "ngx.base64",
@@ -13,7 +14,8 @@ enum LuaModules {
     "resty.openssl.digest", "resty.openssl.err", "resty.openssl.hmac", "resty.openssl.kdf", "resty.openssl.mac",
     "resty.openssl.pkey", "resty.openssl.rand", "resty.openssl.version", "resty.openssl.x509",
     "resty.openssl.x509.chain", "resty.openssl.x509.store", "resty.random", "resty.sha", "resty.sha1", "resty.sha224",
-    "resty.sha256", "resty.sha384", "resty.sha512", "resty.string", "resty.upload", "socket.url", "string.buffer", "table.clear",
+    "resty.sha256", "resty.sha384", "resty.sha512", "resty.string", "resty.upload", "socket.url", "string.buffer",
+    "table.clear",
     "table.clone", "table.isarray", "table.isempty", "table.new", "table.nkeys", "tablepool", "version",
   ]
 
@@ -40,7 +42,8 @@ enum LuaModules {
   }
 
   static let functions: [PDKFunction] = [
-    PDKFunction("module.level", .any, level: .internal, "From which mode on there is a module, and why there is none.") {
+    PDKFunction("module.level", .any, level: .internal, "From which mode on there is a module, and why there is none.")
+    {
       (call) throws(LuaFault) in
       let name = call.string(0) ?? ""
       if strictNames.contains(name) {

@@ -21,7 +21,9 @@ enum NameNamespace {
         let name = try call.requireString(0, "qname must be a string")
         return .wait(
           CryptoNamespace.offLoop({ NameLookup.addresses(of: name) }) { call, addresses in
-            guard let addresses, !addresses.isEmpty else { return call.returnsFailure("dns server error: 3 name error") }
+            guard let addresses, !addresses.isEmpty else {
+              return call.returnsFailure("dns server error: 3 name error")
+            }
             call.beginList(addresses.count)
             for address in addresses {
               call.beginTable(4)

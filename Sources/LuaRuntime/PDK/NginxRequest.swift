@@ -45,7 +45,8 @@ enum NginxRequestNamespace {
       } else if call.isTable(0) {
         context.queryOverride = try URLText.encoded(call.value(0), sorted: false)
       } else {
-        throw LuaFault("bad argument #1 to 'set_uri_args' (string, number, or table expected, but got \(call.typeName(0)))")
+        throw LuaFault(
+          "bad argument #1 to 'set_uri_args' (string, number, or table expected, but got \(call.typeName(0)))")
       }
     },
     PDKFunction("ngx.req.set_uri", .beforeUpstream, arguments: "uri", "Changes nothing upstream, as in Kong.") {
@@ -114,7 +115,8 @@ enum NginxRequestNamespace {
       (call) throws(LuaFault) in call.returnNil()
     },
     PDKFunction("ngx.req.discard_body", .requestBody, "Forgets the body.") {
-      (call) throws(LuaFault) in ServiceRequestNamespace.setBody(UnsafeRawBufferPointer(start: nil, count: 0), in: try call.context)
+      (call) throws(LuaFault) in
+      ServiceRequestNamespace.setBody(UnsafeRawBufferPointer(start: nil, count: 0), in: try call.context)
     },
   ]
 

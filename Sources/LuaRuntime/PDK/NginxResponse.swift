@@ -177,7 +177,8 @@ enum NginxResponseNamespace {
     case .nil: bytes += Array("nil".utf8)
     case .null: bytes += Array("null".utf8)
     case .table: for item in value.list { try append(item, to: &bytes) }
-    case .other(let name): throw LuaFault("bad argument (string, number, boolean, nil, or array table expected, got \(name))")
+    case .other(let name):
+      throw LuaFault("bad argument (string, number, boolean, nil, or array table expected, got \(name))")
     default: bytes += value.scalarBytes ?? []
     }
   }

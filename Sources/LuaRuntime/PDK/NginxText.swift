@@ -19,13 +19,18 @@ enum NginxTextNamespace {
     },
     PDKFunction("text.decode_base64url", .any, level: .internal, "") { (call) throws(LuaFault) in
       guard let bytes = call.bytes(0) else { throw LuaFault("string argument only") }
-      if let decoded = TextTools.base64Decoded(bytes) { call.returns(decoded) } else { call.returnsFailure("invalid input") }
+      if let decoded = TextTools.base64Decoded(bytes) {
+        call.returns(decoded)
+      } else {
+        call.returnsFailure("invalid input")
+      }
     },
     PDKFunction("ngx.escape_uri", .any, arguments: "text, kind", "Percent-encoded text.") { (call) throws(LuaFault) in
       let bytes = try text(call, 0, "escape_uri")
       call.returns(call.number(1) == 0 ? URLText.escapedURI(bytes) : URLText.escapedComponent(bytes))
     },
-    PDKFunction("ngx.unescape_uri", .any, arguments: "text", "Text without percent-encoding.") { (call) throws(LuaFault) in
+    PDKFunction("ngx.unescape_uri", .any, arguments: "text", "Text without percent-encoding.") {
+      (call) throws(LuaFault) in
       call.returns(URLText.unescaped(try text(call, 0, "unescape_uri")))
     },
     PDKFunction("ngx.encode_args", .any, arguments: "args", wants: .tables, "Query of a table.") {
@@ -58,7 +63,8 @@ enum NginxTextNamespace {
     PDKFunction("ngx.crc32_long", .any, arguments: "text", "CRC-32.") { (call) throws(LuaFault) in
       call.returns(Double(TextTools.crc32(try text(call, 0, "crc32_long"))))
     },
-    PDKFunction("ngx.quote_sql_str", .any, arguments: "text", "Text as an SQL string of MySQL.") { (call) throws(LuaFault) in
+    PDKFunction("ngx.quote_sql_str", .any, arguments: "text", "Text as an SQL string of MySQL.") {
+      (call) throws(LuaFault) in
       var quoted: [UInt8] = [UInt8(ascii: "'")]
       for byte in try text(call, 0, "quote_sql_str") {
         switch byte {

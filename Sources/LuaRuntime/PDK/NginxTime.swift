@@ -21,7 +21,8 @@ enum NginxTimeNamespace {
     PDKFunction("ngx.localtime", .any, "Date and time, in UTC.") { (call) throws(LuaFault) in
       call.returns(CalendarTime(TextTools.now()).map { "\($0.date) \($0.time)" })
     },
-    PDKFunction("ngx.http_time", .any, arguments: "seconds", "Time as HTTP headers write it.") { (call) throws(LuaFault) in
+    PDKFunction("ngx.http_time", .any, arguments: "seconds", "Time as HTTP headers write it.") {
+      (call) throws(LuaFault) in
       let time = try time(call, "http_time")
       call.returns(
         "\(CalendarTime.weekdays[time.weekday]), \(CalendarTime.two(time.day)) \(CalendarTime.months[time.month - 1]) "

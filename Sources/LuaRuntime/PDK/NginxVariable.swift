@@ -64,7 +64,9 @@ enum NginxVariableNamespace {
       for header in context.requestHeaders.values(of: "cookie") {
         for pair in header.split(separator: ";") {
           let cookie = pair.drop { $0 == " " }
-          guard let mark = cookie.firstIndex(of: "="), cookie[..<mark].lowercased() == wanted.lowercased() else { continue }
+          guard let mark = cookie.firstIndex(of: "="), cookie[..<mark].lowercased() == wanted.lowercased() else {
+            continue
+          }
           return call.returns(String(cookie[cookie.index(after: mark)...]))
         }
       }

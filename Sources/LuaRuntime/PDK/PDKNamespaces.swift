@@ -14,7 +14,8 @@ enum PDKNamespaces {
   /// Functions that the runtime's own Lua code makes.
   static let prelude: [PreludeFunction] =
     ServiceTLSNamespace.declarations + ClientTLSNamespace.declarations + TracingNamespace.declarations
-    + AbsentNamespace.declarations + ThreadNamespace.declarations + SocketNamespace.declarations + VaultNamespace.declarations
+    + AbsentNamespace.declarations + ThreadNamespace.declarations + SocketNamespace.declarations
+    + VaultNamespace.declarations
     + CacheNamespace.declarations + DatabaseNamespace.declarations + PreludeFunction.general
 
   /// What the prelude needs to know of its own functions: each name with its level, and the check of its phases.
@@ -41,7 +42,8 @@ enum PDKNamespaces {
         "| `\(name)(\(arguments))` | \(phases.names.isEmpty ? "any" : phases.names) | \(level.rawValue) | \(summary) |")
     }
     lines += [
-      "", "Beside them: `kong.ctx.shared`, `kong.ctx.plugin`, `kong.configuration` (redacted, read-only), `kong.version`, "
+      "",
+      "Beside them: `kong.ctx.shared`, `kong.ctx.plugin`, `kong.configuration` (redacted, read-only), `kong.version`, "
         + "`kong.version_num`, `kong.default_workspace`; `ngx.var`, `ngx.ctx`, `ngx.header`, `ngx.arg`, `ngx.status`, "
         + "`ngx.headers_sent`, `ngx.null`, `ngx.config` and the constants of nginx's Lua module; with `on` and `sandbox` "
         + "`ngx.shared`.",
@@ -51,10 +53,13 @@ enum PDKNamespaces {
     for (name, level) in modules.sorted(by: { $0.0 < $1.0 }) { lines.append("| `\(name)` | \(level) |") }
     lines += [
       "", "With `sandbox` exactly the modules of `untrusted_lua_sandbox_requires` can be required.", "",
-      "## Refused modules", "", "Modules of Kong's lists that this gateway does not have; the refusal says the same.", "",
+      "## Refused modules", "", "Modules of Kong's lists that this gateway does not have; the refusal says the same.",
+      "",
       "| `require` | instead |", "|---|---|",
     ]
-    for (name, reason) in LuaModules.refused.sorted(by: { $0.key < $1.key }) { lines.append("| `\(name)` | \(reason) |") }
+    for (name, reason) in LuaModules.refused.sorted(by: { $0.key < $1.key }) {
+      lines.append("| `\(name)` | \(reason) |")
+    }
     for (prefix, reason) in LuaModules.refusedFamilies { lines.append("| `\(prefix)`… | \(reason) |") }
     return lines.joined(separator: "\n") + "\n"
   }

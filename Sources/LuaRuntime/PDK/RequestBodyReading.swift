@@ -4,7 +4,8 @@ import PluginKit
 /// How plugin API functions get at the request's body.
 enum RequestBodyReading {
   /// Gives the body to `then`, now or after a wait; a body that cannot be read makes the function return nil and why.
-  static func withBody(_ call: LuaCall, _ then: @escaping (LuaCall, ByteBuffer) -> Void) throws(LuaFault) -> LuaOutcome {
+  static func withBody(_ call: LuaCall, _ then: @escaping (LuaCall, ByteBuffer) -> Void) throws(LuaFault) -> LuaOutcome
+  {
     let context = try call.context
     if let bytes = context.requestBody.bytes {
       then(call, bytes)

@@ -142,7 +142,9 @@ enum ResponseNamespace {
       { (call) throws(LuaFault) in
         try call.checkHeadersNotSent()
         let code = try status(call, 400...599)
-        guard call.isNil(1) || call.bytes(1) != nil else { throw LuaFault("message must be a nil, a string or a table") }
+        guard call.isNil(1) || call.bytes(1) != nil else {
+          throw LuaFault("message must be a nil, a string or a table")
+        }
         guard call.isNil(2) || call.isTable(2) else { throw LuaFault("headers must be a nil or table") }
         let context = try call.context
         let fields = try HeaderArguments.fields(of: call.value(2))

@@ -133,7 +133,8 @@ enum ServiceRequestNamespace {
       context.requestHeaders.set("Content-Type", type)
       call.returns(true)
     },
-    PDKFunction("request.body_mime", .rewriteAccess, level: .internal, "Media type for set_body.") { (call) throws(LuaFault) in
+    PDKFunction("request.body_mime", .rewriteAccess, level: .internal, "Media type for set_body.") {
+      (call) throws(LuaFault) in
       let context = try call.context
       if let mime = call.string(0) ?? context.requestHeaders.first("content-type") {
         call.returns(mime)

@@ -43,7 +43,8 @@ enum SharedDictionaryNamespace {
     operation("free_space", hasKey: false) { dictionary, call, _ in call.returns(dictionary.freeSpace) },
   ]
 
-  private typealias Operation = @Sendable (_ dictionary: inout SharedDictionary, _ call: LuaCall, _ key: [UInt8]) -> Void
+  private typealias Operation =
+    @Sendable (_ dictionary: inout SharedDictionary, _ call: LuaCall, _ key: [UInt8]) -> Void
 
   /// An operation whose first argument is the dictionary's name and whose second is the key.
   private static func operation(_ name: String, hasKey: Bool = true, _ body: @escaping Operation) -> PDKFunction {

@@ -5,9 +5,11 @@ import PluginKit
 enum SocketNamespace {
   static let functions: [PDKFunction] = [
     .controlling(
-      "socket.connect", .any, level: .internal, arguments: "host, port, timeout, pool", "Opens a connection, or takes one.",
+      "socket.connect", .any, level: .internal, arguments: "host, port, timeout, pool",
+      "Opens a connection, or takes one.",
       { (call) throws(LuaFault) in
-        guard let host = call.string(0), let port = call.whole(1, in: 0...65535), let state = call.host.runningState else {
+        guard let host = call.string(0), let port = call.whole(1, in: 0...65535), let state = call.host.runningState
+        else {
           throw LuaFault("no request found")
         }
         let timeout = timeout(call, 2)
@@ -102,7 +104,9 @@ enum SocketNamespace {
       guard let number = number(call) else { return }
       call.host.startedState?.sockets.removeValue(forKey: number)?.close()
     },
-    PDKFunction("socket.keep", .any, level: .internal, arguments: "number, pool, milliseconds, size", "Keeps it for later.") {
+    PDKFunction(
+      "socket.keep", .any, level: .internal, arguments: "number, pool, milliseconds, size", "Keeps it for later."
+    ) {
       (call) throws(LuaFault) in
       guard let number = number(call), let socket = call.host.startedState?.sockets[number],
         let eventLoop = call.host.eventLoop
@@ -127,7 +131,8 @@ enum SocketNamespace {
     .controlling(
       "udp.connect", .any, level: .internal, arguments: "host, port", "Sets the peer.",
       { (call) throws(LuaFault) in
-        guard let host = call.string(0), let port = call.whole(1, in: 0...65535), let state = call.host.runningState else {
+        guard let host = call.string(0), let port = call.whole(1, in: 0...65535), let state = call.host.runningState
+        else {
           throw LuaFault("no request found")
         }
         return .wait(

@@ -28,7 +28,9 @@ enum TextTools {
       for digit in 0..<4 {
         if digit <= rest {
           var byte = base64Digits[Int(group >> UInt32(18 - 6 * digit)) & 63]
-          if urlSafe { byte = byte == UInt8(ascii: "+") ? UInt8(ascii: "-") : byte == UInt8(ascii: "/") ? UInt8(ascii: "_") : byte }
+          if urlSafe {
+            byte = byte == UInt8(ascii: "+") ? UInt8(ascii: "-") : byte == UInt8(ascii: "/") ? UInt8(ascii: "_") : byte
+          }
           result.append(byte)
         } else if padding {
           result.append(UInt8(ascii: "="))

@@ -41,7 +41,8 @@ enum ThreadNamespace {
       call.returns(call.host.runningState?.threads.contains(number) == true)
     },
     .controlling(
-      "signal.wait", .any, level: .internal, arguments: "token, seconds, is_join", "Waits for a signal: true, or false.",
+      "signal.wait", .any, level: .internal, arguments: "token, seconds, is_join",
+      "Waits for a signal: true, or false.",
       { (call) throws(LuaFault) in
         let token = try number(call)
         let host = call.host

@@ -6,7 +6,8 @@ import PluginKit
 /// Spans are tables of the prelude, kept with the request. While tracing is off they are all one span that keeps nothing.
 enum TracingNamespace {
   static let functions: [PDKFunction] = [
-    PDKFunction("tracing.settings", .any, level: .internal, "Whether spans are kept, and the share of traces that are.") {
+    PDKFunction("tracing.settings", .any, level: .internal, "Whether spans are kept, and the share of traces that are.")
+    {
       (call) throws(LuaFault) in
       call.returns(call.host.settings.tracingSamplingRate != nil)
       call.returns(call.host.settings.tracingSamplingRate ?? 0)
@@ -28,7 +29,9 @@ enum TracingNamespace {
         call.returns(value)
       }
     },
-    PDKFunction("tracing.outcome", .log, level: .internal, "How the request ended, and the attempts to reach upstreams.") {
+    PDKFunction(
+      "tracing.outcome", .log, level: .internal, "How the request ended, and the attempts to reach upstreams."
+    ) {
       (call) throws(LuaFault) in
       let context = try call.context
       let taken = context.endedAt > context.startedAt ? context.endedAt - context.startedAt : 0
@@ -77,10 +80,13 @@ enum TracingNamespace {
 
   static let declarations: [PreludeFunction] = [
     PreludeFunction("kong.tracing.start_span", .request, arguments: "name, options", "A new span, active or not."),
-    PreludeFunction("kong.tracing.create_span", .request, arguments: "_, options", "A new span that is linked nowhere."),
-    PreludeFunction("kong.tracing.link_span", .request, arguments: "_, span, name, options", "Adds a span to the trace."),
+    PreludeFunction(
+      "kong.tracing.create_span", .request, arguments: "_, options", "A new span that is linked nowhere."),
+    PreludeFunction(
+      "kong.tracing.link_span", .request, arguments: "_, span, name, options", "Adds a span to the trace."),
     PreludeFunction("kong.tracing.active_span", .request, "The span that new ones belong to."),
-    PreludeFunction("kong.tracing.set_active_span", .request, arguments: "span", "Sets the span that new ones belong to."),
+    PreludeFunction(
+      "kong.tracing.set_active_span", .request, arguments: "span", "Sets the span that new ones belong to."),
     PreludeFunction(
       "kong.tracing.process_span", .log, arguments: "processor, ...", "Calls a function with each span that is kept."),
     PreludeFunction(

@@ -1,9 +1,11 @@
 /// The runtime's own Lua code: it arranges the functions of the bridge into what plugins see, and makes an environment
 /// for each plugin. Trusted; runs once per state.
 enum LuaPrelude {
-  static let text = head + LuaPreludeText.kong + LuaPreludeText.modules + LuaPreludeText.penlight
+  static let text =
+    head + LuaPreludeText.kong + LuaPreludeText.modules + LuaPreludeText.penlight
     + LuaPreludeText.regex + LuaPreludeText.threads + LuaPreludeText.services
-    + LuaPreludeText.sockets + LuaPreludeText.redis + LuaPreludeText.database + LuaPreludeText.cache + LuaPreludeText.http + LuaPreludeText.tracing + LuaPreludeText.openSSL
+    + LuaPreludeText.sockets + LuaPreludeText.redis + LuaPreludeText.database + LuaPreludeText.cache
+    + LuaPreludeText.http + LuaPreludeText.tracing + LuaPreludeText.openSSL
     + LuaPreludeText.certificates + LuaPreludeText.libraries + tail
 
   private static let head = #"""

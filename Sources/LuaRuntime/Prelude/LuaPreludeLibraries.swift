@@ -550,7 +550,8 @@ extension LuaPreludeText {
       refused[name] = "clients of databases are not available in this gateway; use ngx.socket.tcp or resty.http"
     }
     for name in [
-      "asn1", "bn", "ctx", "dh", "ec", "ecx", "objects", "param", "pkcs12", "provider", "rsa", "ssl", "ssl_ctx", "stack",
+      "asn1", "bn", "ctx", "dh", "ec", "ecx", "objects", "param", "pkcs12", "provider", "rsa", "ssl", "ssl_ctx",
+      "stack",
       "x509.altname", "x509.crl", "x509.csr", "x509.name", "x509.revoked", "x509.extension",
       "x509.extension.dist_points", "x509.extension.info_access",
     ] {

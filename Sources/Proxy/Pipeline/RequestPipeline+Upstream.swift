@@ -39,7 +39,8 @@ extension RequestPipeline {
     let isOwnTarget = isUnchanged || service.map { context.upstream.leadsToSamePlace(as: $0.target) } ?? false
     // A Host of the request's own decides the server name of TLS, hence where the connection leads.
     let isUsual =
-      isUnchanged || isOwnTarget && (!context.upstream.isTLS || (context.upstream.hostHeader == nil && context.upstream.tls == nil))
+      isUnchanged
+      || isOwnTarget && (!context.upstream.isTLS || (context.upstream.hostHeader == nil && context.upstream.tls == nil))
     var index = -1
     var chosen: Peer?
     if let balancer = isOwnTarget ? service?.balancer : balancer(for: context.upstream.host) {

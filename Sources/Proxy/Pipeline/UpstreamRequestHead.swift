@@ -36,7 +36,8 @@ struct UpstreamRequestHead {
     let headers = context.requestHeaders
     let nominated = namesFields ? NominatedName.all(in: headers) : []
     let treated = Self.treated
-    let estimate = headers.byteCount + context.upstream.path.count + (host?.utf8.count ?? 0) + destination.hostFields.count + 768
+    let estimate =
+      headers.byteCount + context.upstream.path.count + (host?.utf8.count ?? 0) + destination.hostFields.count + 768
     buffer.write(estimate: estimate) { writer in
       headers.withEntries { arena, entries in
         writeRequestLine(&writer, context, arena)
@@ -94,7 +95,8 @@ struct UpstreamRequestHead {
   }
 
   @inline(__always)
-  private func writeRequestLine(_ writer: inout ByteWriter, _ context: RequestContext, _ arena: UnsafeRawBufferPointer) {
+  private func writeRequestLine(_ writer: inout ByteWriter, _ context: RequestContext, _ arena: UnsafeRawBufferPointer)
+  {
     if case .get = context.method {
       writer.text("GET ")
     } else {

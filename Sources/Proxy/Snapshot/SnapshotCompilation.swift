@@ -107,7 +107,9 @@ struct SnapshotCompilation {
     }
     compare("custom_plugins")
     for clone in new["cloned_plugins"] {
-      if let ref = clone["ref"]?.string, changed.contains(ref), let name = clone["name"]?.string { changed.insert(name) }
+      if let ref = clone["ref"]?.string, changed.contains(ref), let name = clone["name"]?.string {
+        changed.insert(name)
+      }
     }
     compare("cloned_plugins")
     return changed

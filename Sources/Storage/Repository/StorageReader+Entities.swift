@@ -49,7 +49,9 @@ extension StorageReader {
       let links = try rows(query, of: link)
       for row in links {
         // One more than asked for is there: the page ends before it.
-        if found.count == size { return EntityPage(entities: found, nextOffset: query.after.map { PageToken.text([$0]) }) }
+        if found.count == size {
+          return EntityPage(entities: found, nextOffset: query.after.map { PageToken.text([$0]) })
+        }
         query.after = row["id"]?.string
         guard let id = row[far]?["id"]?.string, let entity = try self.row(id: id, of: kind) else { continue }
         if request.tags?.matches(entity) != false { found.append(entity) }

@@ -66,7 +66,8 @@ public struct LuaSettings: SettingSection {
 
   public let luaQuotaStateMemory = Setting(
     "lua_quota_state_memory", .size(atLeast: 16 << 20), default: "256m", own: true,
-    "Memory of the Lua state of one event loop, all plugins together. A state that stays full is replaced by a new one.")
+    "Memory of the Lua state of one event loop, all plugins together. A state that stays full is replaced by a new one."
+  )
 
   public let luaQuotaPluginMemory = Setting(
     "lua_quota_plugin_memory", .size(atLeast: 0), default: "128m", own: true,
