@@ -9,7 +9,7 @@ help:
 	@echo 'make quickstart  build, start a control plane and a data plane, print what to try'
 	@echo 'make demo        run the guide against such a pair on free ports and compare every answer'
 	@echo 'make test        build and run all tests'
-	@echo 'make bench       compare with nginx, HAProxy and Envoy in one run (about 20 minutes; ARGUMENTS=--only=plain,lua for less)'
+	@echo 'make bench       compare with nginx, HAProxy and Envoy in one run (about 10 minutes; ARGUMENTS=--only=plain,lua for less)'
 	@echo 'make fuzz        run the fuzzers, an hour each (TARGET=name SECONDS=n for less)'
 	@echo 'make build       build the program (.build/$(CONFIGURATION)/sluice)'
 	@echo 'make docs        write the generated references under docs/'
