@@ -63,7 +63,7 @@ final class LuaDatagramSocket {
       return completion(nil, failure)
     }
     waiting = completion
-    // Sound: called on the channel's event loop, which is the one that asks.
+    // Sound: a timer of the event loop that asks.
     nonisolated(unsafe) let socket = self
     deadline = eventLoop.scheduleTask(in: timeout) { socket.finish(nil, "timeout") }
   }
