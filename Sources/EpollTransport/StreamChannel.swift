@@ -188,8 +188,9 @@ public final class StreamChannel: EpollSource, Channel, @unchecked Sendable {
     if result >= 0 {
       connectionIsDecided()
     } else if let connectTimeout {
-      connectTimer = loop.scheduleTask(in: connectTimeout) { [weak self] in
-        guard let self, phase == .connecting else { return }
+      // Cancelled when the connection is decided. Not a weak reference, which would make every retain dearer.
+      connectTimer = loop.scheduleTask(in: connectTimeout) { [self] in
+        guard phase == .connecting else { return }
         close0(error: ChannelError.connectTimeout(connectTimeout), mode: .all, promise: nil)
       }
     }

@@ -53,6 +53,7 @@ final class LuaExecutor: PluginExecutor {
   let plugin: LuaPlugin
   let instance: PluginInstance
   let key = nextExecutorKey()
+  private let life = LuaLife()
 
   init(_ plugin: LuaPlugin, _ instance: PluginInstance) {
     self.plugin = plugin
@@ -66,7 +67,7 @@ final class LuaExecutor: PluginExecutor {
     if host.instance(key) != nil { return }
     let handler = try host.handler(for: plugin)
     let configuration = try host.keep(configurationOf: instance, schema: plugin.schema)
-    host.keep(LuaInstance(self, handler, configuration: configuration, host: host), key: key)
+    host.keep(LuaInstance(life, handler, configuration: configuration, host: host), key: key)
   }
 
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {
@@ -98,6 +99,8 @@ final class LuaHandler {
   private let raw: UnsafeMutablePointer<slu_host>
   let tenant: LuaTenant
   let table: Int32
+  /// For those who refer to the handler weakly; see `LuaLife`.
+  let life = LuaLife()
   /// Reference of the function of each phase, by raw value.
   let functions: [Int32]
 
@@ -136,16 +139,24 @@ final class LuaHandler {
 /// A configured plugin in one state. The configuration is one Lua table for all requests of the loop, as in Kong.
 final class LuaInstance {
   private let raw: UnsafeMutablePointer<slu_host>
-  weak var executor: AnyObject?
+  private weak var life: LuaLife?
   let handler: LuaHandler
   let configuration: Int32
 
-  init(_ executor: AnyObject, _ handler: LuaHandler, configuration: Int32, host: LuaHost) {
-    self.executor = executor
+  /// - Parameter life: of the executor that the instance belongs to.
+  init(_ life: LuaLife, _ handler: LuaHandler, configuration: Int32, host: LuaHost) {
+    self.life = life
     self.handler = handler
     self.configuration = configuration
     raw = host.raw
   }
 
   deinit { slu_host_release(raw, configuration) }
+
+  /// Whether a snapshot still holds the executor.
+  var isWanted: Bool { life != nil }
 }
+
+/// Lives as long as what holds it, an executor or a handler. Weak references are to this instead of to that: every retain
+/// of an object with weak references is several times as expensive.
+final class LuaLife: Sendable {}

@@ -127,6 +127,11 @@ public enum PhaseOutcome {
 ///
 /// Confined to its loop: created by the composition root, used only on the loop's thread.
 public final class LoopServices {
+  /// The entities of the configuration that runs on a loop.
+  public final class RunningEntities {
+    public fileprivate(set) var entities: EntityIndex?
+  }
+
   public let index: Int
   public let node: NodeInfo
   /// Owned by `LuaRuntime`: the loop's Lua state.
@@ -136,7 +141,12 @@ public final class LoopServices {
   }
   @usableFromInline @exclusivity(unchecked) var storedScriptHost: AnyObject?
   /// The entities of the configuration that runs. Set by the proxy.
-  public var entities: EntityIndex?
+  public var entities: EntityIndex? {
+    get { running.entities }
+    set { running.entities = newValue }
+  }
+  /// For those who outlive the services, or are owned by them.
+  public let running = RunningEntities()
   private var keptObjects: [ObjectIdentifier: AnyObject] = [:]
   /// The loop's connections and requests by the names of nginx's status page. Set by the proxy.
   public var connectionStatistics: (() -> [String: Int])?

@@ -20,6 +20,7 @@ final class LuaFunctionExecutor: PluginExecutor {
   private let instance: PluginInstance
   private let settings: LuaSettings
   private let key = nextExecutorKey()
+  private let life = LuaLife()
   /// The texts by the name of their phase; phases without any are left out.
   private let texts: [String: JSONValue]
 
@@ -42,7 +43,7 @@ final class LuaFunctionExecutor: PluginExecutor {
     let tenant = LuaTenant(plugin: instance.pluginName, version: instance.pluginVersion, on: host)
     let table = try host.load(functions: texts, tenant)
     let handler = LuaHandler(table: table, tenant, on: host)
-    host.keep(LuaInstance(self, handler, configuration: luaNoReference, host: host), key: key)
+    host.keep(LuaInstance(life, handler, configuration: luaNoReference, host: host), key: key)
   }
 
   func run(_ phase: Phase, _ context: RequestContext) -> PhaseOutcome {

@@ -21,6 +21,7 @@ private final class LuaScripts: PluginScripts {
   private let plugin: String
   private let settings: LuaSettings
   private let key = nextExecutorKey()
+  private let life = LuaLife()
   /// Of the plugins that have such texts, all of them bundled.
   private static let version = "3.15.0"
 
@@ -39,7 +40,7 @@ private final class LuaScripts: PluginScripts {
     let tenant = LuaTenant(plugin: plugin, version: Self.version, on: host)
     let table = try host.load(scripts: texts, returnFunctions: style == .function, tenant)
     let handler = LuaHandler(table: table, tenant, names: (1...max(1, texts.count)).map { "script\($0)" }, on: host)
-    host.keep(LuaInstance(self, handler, configuration: luaNoReference, host: host), key: key)
+    host.keep(LuaInstance(life, handler, configuration: luaNoReference, host: host), key: key)
   }
 
   func run(

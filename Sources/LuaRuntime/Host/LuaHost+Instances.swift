@@ -38,7 +38,7 @@ struct LuaInstances {
     var hasDropped = false
     for _ in 0..<min(Self.stride, keys.count) {
       if cursor >= keys.count { cursor = 0 }
-      if let old = byKey[keys[cursor]], old.executor != nil {
+      if let old = byKey[keys[cursor]], old.isWanted {
         cursor += 1
       } else {
         byKey[keys[cursor]] = nil
@@ -70,6 +70,15 @@ struct LuaInstances {
   }
 }
 
+/// A handler that is not kept alive. Confined to its loop, as handlers are: while `life` is there, so is the handler.
 private struct LuaHandlerBox {
-  weak var handler: LuaHandler?
+  private unowned(unsafe) let box: LuaHandler
+  private weak var life: LuaLife?
+
+  init(handler: LuaHandler) {
+    box = handler
+    life = handler.life
+  }
+
+  var handler: LuaHandler? { life == nil ? nil : box }
 }

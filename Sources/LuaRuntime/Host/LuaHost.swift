@@ -12,8 +12,8 @@ public final class LuaHost {
   let settings: LuaSettings
   let node: NodeInfo
   let loopIndex: Int
-  /// The services of the loop, which own this.
-  weak var loop: LoopServices?
+  /// What `kong.db` reads.
+  let running: LoopServices.RunningEntities
   let prelude: Int32
   private let bodies = PDKNamespaces.all.map(\.body)
   private let isTraced: Bool
@@ -42,7 +42,7 @@ public final class LuaHost {
 
   /// - Throws: `PluginCompileError` when the state cannot be made, for want of memory.
   init(loop: LoopServices, settings: LuaSettings) throws(PluginCompileError) {
-    self.loop = loop
+    running = loop.running
     self.settings = settings
     isTraced = settings.trace != nil
     node = loop.node

@@ -14,7 +14,7 @@ enum DatabaseNamespace {
   static let functions: [PDKFunction] = [
     PDKFunction("db.select", .any, level: .internal, "An entity of a collection by the value of a field.") {
       (call) throws(LuaFault) in
-      guard let entities = call.host.loop?.entities else {
+      guard let entities = call.host.running.entities else {
         return call.returnsFailure("there is no configuration yet")
       }
       let collection = call.string(0) ?? ""
@@ -28,7 +28,7 @@ enum DatabaseNamespace {
     },
     PDKFunction("db.select_by_cache_key", .any, level: .internal, "An instance of a plugin by its name and scope.") {
       (call) throws(LuaFault) in
-      guard let entities = call.host.loop?.entities else {
+      guard let entities = call.host.running.entities else {
         return call.returnsFailure("there is no configuration yet")
       }
       let parts = (call.string(0) ?? "").split(separator: ":", omittingEmptySubsequences: false).map(String.init)

@@ -152,7 +152,9 @@ final class ClientHandler: ChannelDuplexHandler, DirectHandler {
     if timer.move(to: loop.now + amount) { scheduleTimer() }
   }
 
-  private func scheduleTimer() { timer.schedule(on: loop.eventLoop) { [weak self] in self?.timerFired() } }
+  /// The task holds the handler until it fires or is cancelled, at the latest when the handler is removed. A weak
+  /// reference would make each retain of the handler several times as expensive.
+  private func scheduleTimer() { timer.schedule(on: loop.eventLoop) { [self] in timerFired() } }
 
   private func timerFired() {
     loop.readClock()
