@@ -76,6 +76,11 @@ extension HeaderBlock {
   ///
   /// CR, LF and NUL, which would end the field for its reader, are percent-encoded.
   public mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    append(name: name, value: value, known: KnownField(name))
+  }
+
+  /// - Parameter known: what the name is.
+  private mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, known: KnownField) {
     // No peer would take such a field; what a template makes of a request must not stop the process.
     guard name.count <= UInt16.max / 3, hasRoom(for: name.count + value.count) else { return }
     // Marks of the line, and room for the escapes in case there are any.
@@ -90,7 +95,6 @@ extension HeaderBlock {
     Self.append(value, isPlain: isPlain, to: storage)
     let valueLength = storage.byteCount - valueOffset
     Self.append(0x0D, 0x0A, to: storage)
-    let known = KnownField(storage.bytes + nameOffset, count: nameLength)
     (storage.entries + storage.count).initialize(
       to: Entry(
         nameOffset: nameOffset, nameLength: nameLength, valueOffset: valueOffset, valueLength: valueLength,
@@ -110,8 +114,9 @@ extension HeaderBlock {
 
   /// Replaces every field of that name by one, at the place of the first.
   public mutating func set(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    guard let index = firstIndex(ofName: name) else { return append(name: name, value: value) }
-    while let other = firstIndex(ofName: name, from: index + 1) { remove(at: other) }
+    let known = KnownField(name)
+    guard let index = firstIndex(ofName: name, known) else { return append(name: name, value: value, known: known) }
+    while let other = firstIndex(ofName: name, known, from: index + 1) { remove(at: other) }
     guard hasRoom(for: value.count) else { return }
     let isPlain = !Self.endsField(value)
     let storage = own(moreBytes: value.count * (isPlain ? 1 : 3), more: 0)

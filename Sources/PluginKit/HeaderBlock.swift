@@ -169,7 +169,11 @@ public struct HeaderBlock: @unchecked Sendable {
 
   /// Index of the first field of that name at or after `start`.
   public func firstIndex(ofName name: UnsafeRawBufferPointer, from start: Int = 0) -> Int? {
-    let known = KnownField(name)
+    firstIndex(ofName: name, KnownField(name), from: start)
+  }
+
+  /// - Parameter known: what the name is.
+  func firstIndex(ofName name: UnsafeRawBufferPointer, _ known: KnownField, from start: Int = 0) -> Int? {
     if known != .other { return firstIndex(of: known, from: start) }
     return withEntries { arena, entries in
       var index = start
