@@ -828,6 +828,10 @@ static void begin_limits(slu_host *host, const slu_thread *thread) {
   host->guard.coroutine_limit = quota->coroutines;
   host->guard.string_limit = quota->string_size;
   host->guard.pattern_limit = quota->pattern_steps;
+  size_t least = host->memory_limit;
+  if (quota->plugin_memory != 0 && quota->plugin_memory < least) least = quota->plugin_memory;
+  if (quota->request_memory != 0 && quota->request_memory < least) least = quota->request_memory;
+  host->guard.garbage_limit = least / 4;
   host->run_memory = host->request_memory + thread->memory;
   uint64_t limit = host->is_loading ? quota->load_nanoseconds : quota->cpu_nanoseconds;
   if (limit != 0) limit = thread->spent_nanoseconds < limit ? limit - thread->spent_nanoseconds : 1;

@@ -13,6 +13,8 @@
 #define CALLBACK_STACK (192u * 1024u)
 // Items that may be sorted without a look at the clock.
 #define SORT_UNCHECKED 512
+// Bytes from which on a string is so large that the collector is told.
+#define LARGE_STRING ((size_t)64u << 10)
 // Bytes that string.rep may make if the guard says nothing else; LuaJIT's own copies byte by byte.
 #define REPEAT_LIMIT ((size_t)16u << 20)
 
@@ -111,6 +113,16 @@ static int count_coroutine(lua_State *L) {
   return luaL_error(L, "too many coroutines");
 }
 
+// Collects before a large string when those before it may fill the memory that there is.
+static void make_room(lua_State *L, size_t size) {
+  slu_guard *guard = slu_guard_of(L);
+  if (guard->garbage_limit == 0) return;
+  guard->garbage += size;
+  if (guard->garbage <= guard->garbage_limit) return;
+  guard->garbage = size;
+  lua_gc(L, LUA_GCCOLLECT, 0);
+}
+
 static int string_rep(lua_State *L) {
   size_t length, separator_length = 0;
   const char *text = luaL_checklstring(L, 1, &length);
@@ -134,6 +146,8 @@ static int string_rep(lua_State *L) {
   size_t unit = length + separator_length;
   size_t total = unit * times - separator_length;
   char local[256];
+  // Twice: the memory it is made in, and the string.
+  if (total > LARGE_STRING) make_room(L, 2 * total);
   char *bytes = total <= sizeof local ? local : lua_newuserdata(L, total);
   // One unit, then copies of what is there, twice as much each time.
   memcpy(bytes, text, length);

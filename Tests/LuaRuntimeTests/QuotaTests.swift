@@ -104,6 +104,13 @@ import Testing
     #expect(LuaHost.sharedValue("n", of: context) == 2)
   }
 
+  @Test("a few large strings that are garbage at once are no reason either")
+  func largeGarbage() throws {
+    let fixture = LuaFixture(cpuLimitMilliseconds: 5000, memoryLimit: 32 << 20)
+    let plugin = try fixture.phase("access", "for i = 1, 200 do local s = ('x'):rep(1e6) end")
+    #expect(plugin.run(.access, fixture.request()).name == "finished", "\(fixture.log.all)")
+  }
+
   @Test("garbage is no reason to end a plugin")
   func garbage() throws {
     let fixture = LuaFixture(cpuLimitMilliseconds: 1000, memoryLimit: 256 << 20) {

@@ -26,6 +26,10 @@ typedef struct slu_guard {
   // Bytes that string.rep may make, and steps that one match of a pattern may take; 0 for the bounds built in.
   size_t string_limit;
   uint64_t pattern_limit;
+  // Bytes of large strings that may become garbage before it is collected, and those made since; 0 for no bound. The
+  // collector counts its steps by the number of strings made, and cannot keep up with a few large ones.
+  size_t garbage_limit;
+  size_t garbage;
 } slu_guard;
 
 // Steps between two calls of slu_check.
