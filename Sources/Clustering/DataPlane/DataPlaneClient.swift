@@ -25,8 +25,8 @@ public final class DataPlaneClient: Sendable {
   private let group: any EventLoopGroup
   private let apply: Apply
   private let state = Mutex(State())
-  private let inbox: AsyncStream<ByteBuffer>
-  private let inboxInput: AsyncStream<ByteBuffer>.Continuation
+  private let inbox: AsyncStream<ReceivedMessage>
+  private let inboxInput: AsyncStream<ReceivedMessage>.Continuation
 
   /// - Parameter apply: puts a configuration in force, or says why not and leaves the running one. Never called twice
   ///   at once.
@@ -154,7 +154,9 @@ public final class DataPlaneClient: Sendable {
 
   private func configure(_ channel: any Channel) throws -> EventLoopFuture<OutletPipeline.Outcome> {
     let configuration = configuration
-    let info = configuration.info.serialized()
+    var info = configuration.info
+    info.takesDifferences = true
+    let firstFrame = info.serialized()
     return try OutletPipeline.configureClient(
       channel, tls: configuration.identity.makeClientHandler(),
       authority: "\(configuration.host):\(configuration.port)",
@@ -164,7 +166,8 @@ public final class DataPlaneClient: Sendable {
       accept: { [inboxInput] channel in
         channel.eventLoop.makeCompletedFuture {
           let session = ControlPlaneSession(
-            info: info, timings: configuration.timings, logger: configuration.logger, hash: { self.configHash },
+            info: firstFrame, timings: configuration.timings, maxPayload: configuration.maxPayload,
+            logger: configuration.logger, hash: { self.configHash },
             received: { inboxInput.yield($0) })
           // Before the first frame can arrive, so that its hash is reported.
           self.state.withLock { $0.channel = channel }
@@ -192,12 +195,11 @@ public final class DataPlaneClient: Sendable {
   }
 
   /// Applies one message. True when its hash is to be reported.
-  private func take(_ message: ByteBuffer, _ decoder: inout SegmentedDecoder) async -> Bool {
-    let bytes = Array(message.readableBytesView)
+  private func take(_ message: ReceivedMessage, _ decoder: inout SegmentedDecoder) async -> Bool {
     let received: ReceivedConfiguration
     do throws(ProtocolFailure) {
       received = try Reconfigure.parse(
-        bytes, limit: DataPlaneConfiguration.maxInflated(for: configuration.maxPayload), decoder: &decoder)
+        message, limit: DataPlaneConfiguration.maxInflated(for: configuration.maxPayload), decoder: &decoder)
     } catch {
       logger.error("unable to update running config: bad config received from control plane \(error)")
       return false
@@ -210,7 +212,7 @@ public final class DataPlaneClient: Sendable {
     state.withLock { $0.running = received }
     if let copy = configuration.lastGoodCopy {
       do throws(FileFailure) {
-        try copy.save(bytes)
+        try copy.save(message.bytes)
       } catch {
         logger.error("the last-good configuration cannot be kept: \(error)")
       }
