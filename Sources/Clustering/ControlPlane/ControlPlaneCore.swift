@@ -11,7 +11,7 @@ final class ControlPlaneCore {
   let eventLoop: any EventLoop
   private(set) var current: Publication?
   private var pending: Publication?
-  private var isSpacing = false
+  private var lastPush: NIODeadline?
   private var sessions: [ObjectIdentifier: DataPlaneSession] = [:]
   /// Messages of the current publication, by what they leave out.
   private var messages: [[WithheldDefinitions]: EventLoopFuture<SegmentedMessage>] = [:]
@@ -31,24 +31,26 @@ final class ControlPlaneCore {
 
   var now: Int64 { Int64(Date().timeIntervalSince1970) }
 
-  /// Sends a configuration at once, or together with those that follow within the spacing.
+  /// Sends a configuration after a moment, together with those that follow until then: of several only the latest.
   func publish(_ publication: Publication) {
-    if isSpacing {
-      pending = publication
-      return
+    let isFirst = pending == nil
+    pending = publication
+    guard isFirst else { return }
+    let now = NIODeadline.now()
+    let spaced = lastPush.map { $0 + configuration.timings.pushSpacing } ?? now
+    eventLoop.assumeIsolated().scheduleTask(deadline: max(now + configuration.timings.pushGathering, spaced)) {
+      self.push()
     }
+  }
+
+  private func push() {
+    guard let publication = pending else { return }
+    pending = nil
+    lastPush = .now()
     current = publication
     messages.removeAll()
     frames.removeAll()
     for session in sessions.values { session.pushIfNeeded() }
-    isSpacing = true
-    eventLoop.assumeIsolated().scheduleTask(in: configuration.timings.pushSpacing) {
-      self.isSpacing = false
-      if let next = self.pending {
-        self.pending = nil
-        self.publish(next)
-      }
-    }
   }
 
   func add(_ session: DataPlaneSession) { sessions[ObjectIdentifier(session)] = session }

@@ -27,6 +27,7 @@ public final class DataPlaneClient: Sendable {
   private let state = Mutex(State())
   private let inbox: AsyncStream<ReceivedMessage>
   private let inboxInput: AsyncStream<ReceivedMessage>.Continuation
+  private let copyWriter: LastGoodWriter?
 
   /// - Parameter apply: puts a configuration in force, or says why not and leaves the running one. Never called twice
   ///   at once.
@@ -37,6 +38,11 @@ public final class DataPlaneClient: Sendable {
     self.configuration = configuration
     self.group = group
     self.apply = apply
+    copyWriter = configuration.lastGoodCopy.map { copy in
+      LastGoodWriter(
+        copy: copy, quiet: .milliseconds(.random(in: configuration.timings.copyQuiet)),
+        longest: .milliseconds(configuration.timings.copyLongest), logger: configuration.logger)
+    }
     (inbox, inboxInput) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
@@ -76,7 +82,8 @@ public final class DataPlaneClient: Sendable {
     }
   }
 
-  /// Closes the connection and waits until a configuration that is being applied is done. An attempt to connect that is
+  /// Closes the connection and waits until a configuration that is being applied is done and the last-good copy is
+  /// written. An attempt to connect that is
   /// under way is not waited for: it ends by itself.
   public func shutdown() async {
     let (tasks, channel) = state.withLock { state in
@@ -87,6 +94,7 @@ public final class DataPlaneClient: Sendable {
     for task in tasks { task.cancel() }
     channel?.close(promise: nil)
     for task in channel == nil ? tasks.suffix(1) : tasks[...] { await task.value }
+    await copyWriter?.flush()
   }
 
   // MARK: Connecting
@@ -210,13 +218,7 @@ public final class DataPlaneClient: Sendable {
       return false
     }
     state.withLock { $0.running = received }
-    if let copy = configuration.lastGoodCopy {
-      do throws(FileFailure) {
-        try copy.save(message.bytes)
-      } catch {
-        logger.error("the last-good configuration cannot be kept: \(error)")
-      }
-    }
+    copyWriter?.keep(message)
     return true
   }
 }

@@ -40,8 +40,11 @@ struct HybridState: Sendable {
       var place = 0
       let chunks = parts.map { part in
         defer { place += part.count }
-        return Chunk(
-          table: part, entities: EntityPart(Array(rows[place..<place + part.count])), facts: PartFacts(kind))
+        let entities = EntityPart(Array(rows[place..<place + part.count]))
+        let chunk = Chunk(table: part, entities: entities, facts: PartFacts(kind))
+        // While the whole is read anyway, so that the first change after it is as quick as the others.
+        chunk.facts.prepare(entities)
+        return chunk
       }
       lists[name] = chunks
       if !rows.isEmpty { entities[name] = EntityList(parts: chunks.map(\.entities)) }

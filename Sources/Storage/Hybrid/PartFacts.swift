@@ -3,11 +3,11 @@ import Synchronization
 
 /// What the entities of one part are unique by and refer to, so that a part without the one looked for is passed over.
 ///
-/// Made when first asked for. Safe to use from any thread.
+/// Made when first asked for, or ahead of that. Safe to use from any thread.
 final class PartFacts: Sendable {
   private struct Known: Sendable {
-    var keys: Set<Int>
-    var references: Set<Int>
+    let keys: Set<Int>
+    let references: Set<Int>
   }
 
   private let kind: EntityDefinition
@@ -21,16 +21,24 @@ final class PartFacts: Sendable {
   /// Whether an entity of the part may refer to an entity with this id.
   func mayRefer(to id: String, _ part: EntityPart) -> Bool { facts(part).references.contains(id.hashValue) }
 
+  /// Makes what will be asked for.
+  func prepare(_ part: EntityPart) {
+    _ = facts(part)
+    if kind.subschemaKey != nil { _ = part.names }
+  }
+
   private func facts(_ part: EntityPart) -> Known {
     known.withLock { known in
       if let known { return known }
       let foreign = kind.foreignFields.map(\.name)
       let unique = UniqueKeys(kind)
-      var made = Known(keys: [], references: [])
+      var keys: [Int] = []
+      var references: [Int] = []
       for row in part.rows {
-        made.keys.formUnion(unique.keys(of: row))
-        for field in foreign { if let id = row[field]?["id"]?.string { made.references.insert(id.hashValue) } }
+        unique.add(keysOf: row, to: &keys)
+        for field in foreign { if let id = row[field]?["id"]?.string { references.append(id.hashValue) } }
       }
+      let made = Known(keys: Set(keys), references: Set(references))
       known = made
       return made
     }
@@ -49,20 +57,28 @@ struct UniqueKeys {
 
   /// Hashes of the entity's keys.
   func keys(of row: EntityFields) -> Set<Int> {
-    var keys: Set<Int> = []
+    var keys: [Int] = []
+    add(keysOf: row, to: &keys)
+    return Set(keys)
+  }
+
+  func add(keysOf row: EntityFields, to keys: inout [Int]) {
     for field in fields {
       guard let value = row[field]?.string else { continue }
       var hasher = Hasher()
       hasher.combine(field)
       hasher.combine(value)
-      keys.insert(hasher.finalize())
+      keys.append(hasher.finalize())
     }
     if !composite.isEmpty {
       var hasher = Hasher()
-      for field in composite { hasher.combine(row[field] ?? .null) }
-      keys.insert(hasher.finalize())
+      for field in composite {
+        // Of a reference the id alone counts, which is all that it has.
+        let value = row[field] ?? .null
+        hasher.combine(value["id"] ?? value)
+      }
+      keys.append(hasher.finalize())
     }
-    return keys
   }
 
   /// Whether two entities share a key.
