@@ -11,6 +11,13 @@ public struct ClusterTimings: Sendable {
   /// The least time between two configurations for the same data planes; changes in between are sent together.
   /// Kong compatibility: Kong waits `db_update_frequency` (5 s) between two pushes.
   public var pushSpacing: TimeAmount = .milliseconds(50)
+  /// How long a change waits for others, so that a plugin and its instance, written one after the other, travel together.
+  public var pushGathering: TimeAmount = .milliseconds(15)
+  /// How long no configuration must have come before a data plane writes its last-good copy, in milliseconds. Random, so
+  /// that data planes on one machine do not write at the same time.
+  public var copyQuiet = 1000...3000
+  /// How long, in milliseconds, a configuration may wait for that.
+  public var copyLongest = 15_000
 
   public init() {}
 }

@@ -71,6 +71,8 @@ enum OwnedFile {
     guard status == 0 else { throw FileFailure(operation: "rename", path: path, code: errno) }
   }
 
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
   static func remove(_ path: String) { unlink(path) }
 
   /// The contents of a file, nil where there is none.

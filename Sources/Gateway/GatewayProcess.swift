@@ -84,7 +84,7 @@ public struct GatewayProcess: Sendable {
         await follow(store, parts) { snapshot, isFirst in
           let payload = encoder.withLock { $0.encode(snapshot) }
           server.publish(
-            ControlPlanePayload(configTable: payload.configTable, hash: payload.hash, hashes: payload.hashes))
+            ControlPlanePayload(table: payload.table, hash: payload.hash, hashes: payload.hashes))
           node.published(hash: payload.hash)
           if isFirst { FreedMemory.giveBack() }
         }
@@ -103,7 +103,7 @@ public struct GatewayProcess: Sendable {
     let client = try parts.makeDataPlaneClient { received in
       do {
         let (snapshot, isReadWhole) = try receiver.withLock { receiver in
-          (try receiver.load(configTable: received.configTable, hash: received.hash), receiver.hasReadWhole)
+          (try receiver.load(received.table, hash: received.hash), receiver.hasReadWhole)
         }
         try await applier.apply(snapshot, isReadWhole: isReadWhole)
         _ = store.replace(with: snapshot)

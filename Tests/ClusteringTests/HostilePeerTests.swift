@@ -183,6 +183,34 @@ struct HostilePeerTests {
     try await plane.listener.close()
   }
 
+  @Test("a difference that does not fit is not applied: the data plane connects anew and takes the whole")
+  func strayDifference() async throws {
+    let plane = try await RawControlPlane()
+    let node = try TestDataPlane(port: plane.port)
+    node.client.start()
+    let peer = await plane.peers.first { _ in true }
+    await peer.frames.first { $0.opcode == .ping }
+    func message(_ letter: Character) throws -> SegmentedMessage {
+      let payload = ClusterFixtures.payload(letter)
+      return try Reconfigure.segmented(
+        payload.table, hash: payload.hash, hashes: [:], withheld: [], timestamp: 1, encoder: SegmentedEncoder())
+    }
+    let (first, second, third) = (try message("a"), try message("b"), try message("c"))
+    peer.send(.binary, first.bytes, masked: false)
+    peer.send(.binary, MessageDifference.encode(from: first, to: second), masked: false)
+    await peer.frames.first { String(buffer: $0.data) == ClusterFixtures.hash("b") }
+    peer.send(.binary, MessageDifference.encode(from: first, to: third), masked: false)
+    try? await peer.channel.closeFuture.get()
+    let before = ObjectIdentifier(peer.channel)
+    let next = await plane.peers.first { ObjectIdentifier($0.channel) != before }
+    await next.frames.first { String(buffer: $0.data) == ClusterFixtures.hash("b") }
+    next.send(.binary, third.bytes, masked: false)
+    await next.frames.first { String(buffer: $0.data) == ClusterFixtures.hash("c") }
+    #expect(node.applied.elements.last?.hash == ClusterFixtures.hash("c"))
+    await node.client.shutdown()
+    try await plane.listener.close()
+  }
+
   @Test("a data plane leaves a control plane whose frame is larger than it takes, and comes back")
   func oversizedFrame() async throws {
     let plane = try await RawControlPlane()

@@ -71,7 +71,7 @@ import Testing
 
   @Test("a file's ttl counts from the time of creation that it tells, or from its reading")
   func inFile() throws {
-    func keys(_ entry: String) throws -> [EntityFields] {
+    func keys(_ entry: String) throws -> EntityList {
       try DeclarativeLoader(rules: rules).load(
         "{_format_version: '3.0', consumers: [{username: a, keyauth_credentials: [{key: k, \(entry)}]}]}")[
           "keyauth_credentials"]

@@ -1,18 +1,26 @@
 import EntityModel
+import Storage
 import Zlib
 
 /// A configuration as the control plane publishes it.
 public struct ControlPlanePayload: Sendable {
-  /// The `config_table` of the protocol, whole.
-  public let configTable: JSONValue
+  /// The `config_table` of the protocol, whole. Tables of successive payloads share what did not change.
+  public let table: ConfigTable
   public let hash: String
   public let hashes: [String: String]
 
-  public init(configTable: JSONValue, hash: String, hashes: [String: String]) {
-    self.configTable = configTable
+  public init(table: ConfigTable, hash: String, hashes: [String: String]) {
+    self.table = table
     self.hash = hash
     self.hashes = hashes
   }
+
+  public init(configTable: JSONValue, hash: String, hashes: [String: String]) {
+    self.init(table: ConfigTable(configTable), hash: hash, hashes: hashes)
+  }
+
+  /// The table as plain JSON, made anew.
+  var configTable: JSONValue { table.value ?? .null }
 }
 
 /// A kind of plugin definition that a data plane does not get, with its instances.
@@ -47,7 +55,7 @@ struct Publication: Sendable {
     self.number = number
     self.payload = payload
     func names(_ entity: String) -> Set<String> {
-      Set((payload.configTable[entity]?.array ?? []).compactMap { $0["name"]?.string })
+      (payload.table.lists[entity] ?? []).reduce(into: []) { $0.formUnion($1.names) }
     }
     customPluginNames = names("custom_plugins")
     clonedPluginNames = names("cloned_plugins")
@@ -82,25 +90,23 @@ struct Publication: Sendable {
     return withheld
   }
 
-  /// The compressed message without the withheld definitions and their instances; the hash stays that of the whole
+  /// The message without the withheld definitions and their instances; the hash stays that of the whole
   /// (Kong fact, hybrid §6).
   func message(
     withheld: [WithheldDefinitions], timestamp: Double, encoder: SegmentedEncoder
-  ) throws(GzipError) -> [UInt8] {
-    var table = payload.configTable
-    if !withheld.isEmpty, case .object(var members) = table {
-      for part in withheld {
-        let names = Set(part.names)
-        members[part.entity] = .array([])
-        if case .array(let plugins) = members["plugins"] {
-          members["plugins"] = .array(
-            plugins.filter { plugin in plugin["name"]?.string.map { !names.contains($0) } ?? true })
-        }
+  ) throws(GzipError) -> SegmentedMessage {
+    var table = payload.table
+    for kind in withheld {
+      let names = Set(kind.names)
+      table.lists[kind.entity] = []
+      table.lists["plugins"] = table.lists["plugins"]?.compactMap { part in
+        if part.names.isDisjoint(with: names) { return part }
+        let rows = (part.rows ?? []).filter { plugin in plugin["name"]?.string.map { !names.contains($0) } ?? true }
+        return rows.isEmpty ? nil : TablePart(rows: rows)
       }
-      table = .object(members)
     }
-    return try Reconfigure.message(
-      configTable: table, hash: payload.hash, hashes: payload.hashes, withheld: withheld.map(\.entity),
+    return try Reconfigure.segmented(
+      table, hash: payload.hash, hashes: payload.hashes, withheld: withheld.map(\.entity),
       timestamp: timestamp, encoder: encoder)
   }
 }

@@ -9,8 +9,8 @@ import Synchronization
 /// The control plane's listener for data planes: mutual TLS, `/v1/outlet`, pushes of configurations (Kong fact,
 /// hybrid §2 and §3).
 ///
-/// A configuration is pushed the moment it is published; those that follow within 50 ms travel together. Kong
-/// compatibility: Kong waits `db_update_frequency` between two pushes.
+/// A configuration is pushed 15 ms after it was published, and 50 ms after the one before at the soonest; those that
+/// follow until then travel with it. Kong compatibility: Kong waits `db_update_frequency` between two pushes.
 public final class ControlPlaneServer: Sendable {
   private let core: NIOLoopBound<ControlPlaneCore>
   private let eventLoop: any EventLoop

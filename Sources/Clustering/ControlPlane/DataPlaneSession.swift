@@ -20,6 +20,8 @@ final class DataPlaneSession: ChannelInboundHandler {
   private var deadline: Scheduled<Void>?
   private var isPushing = false
   private var lastSent: UInt64?
+  /// The last message that was sent, for a data plane that takes differences.
+  private var lastMessage: SegmentedMessage?
 
   init(core: ControlPlaneCore, request: OutletRequest, remoteAddress: SocketAddress?) {
     self.core = core
@@ -148,7 +150,7 @@ final class DataPlaneSession: ChannelInboundHandler {
     }
   }
 
-  private func push(_ result: Result<ByteBuffer, any Error>, of publication: Publication) {
+  private func push(_ result: Result<SegmentedMessage, any Error>, of publication: Publication) {
     func finish() {
       isPushing = false
       pushIfNeeded()
@@ -160,9 +162,9 @@ final class DataPlaneSession: ChannelInboundHandler {
     case .failure(let error):
       logger.error("unable to make the configuration for the data plane: \(error)")
       finish()
-    case .success(let message) where message.readableBytes > core.configuration.maxPayload:
+    case .success(let message) where message.byteCount > core.configuration.maxPayload:
       let reason =
-        "the configuration has \(message.readableBytes) bytes compressed, more than cluster_max_payload "
+        "the configuration has \(message.byteCount) bytes compressed, more than cluster_max_payload "
         + "(\(core.configuration.maxPayload))"
       logger.error("unable to send updated configuration to data plane: \(reason)")
       save(Verdict(status: record.syncStatus, reason: reason))
@@ -170,8 +172,12 @@ final class DataPlaneSession: ChannelInboundHandler {
     case .success(let message):
       let promise = context.eventLoop.makePromise(of: Void.self)
       promise.futureResult.assumeIsolated().whenComplete { _ in finish() }
-      send(.binary, message, promise: promise)
-      logger.debug("configuration sent to the data plane, \(message.readableBytes) bytes")
+      core.frame(of: message, from: lastMessage).assumeIsolated().whenComplete { result in
+        guard case .success(let frame) = result else { return promise.succeed() }
+        self.send(.binary, frame, promise: promise)
+        self.logger.debug("configuration sent to the data plane, \(frame.readableBytes) bytes")
+      }
+      if info?.takesDifferences == true, message.hasIndex { lastMessage = message } else { lastMessage = nil }
     }
   }
 

@@ -19,7 +19,10 @@ final class ControlPlaneSession: ChannelInboundHandler, ChannelOutboundHandler {
   private let timings: ClusterTimings
   private let logger: Logger
   private let hash: @Sendable () -> String
-  private let received: @Sendable (ByteBuffer) -> Void
+  private let received: @Sendable (ReceivedMessage) -> Void
+  private let maxPayload: Int
+  /// The last message, from which the next one may be a difference.
+  private var last: SegmentedMessage?
   private var context: ChannelHandlerContext?
   private var hasBegun = false
   private var deadline: Scheduled<Void>?
@@ -27,13 +30,15 @@ final class ControlPlaneSession: ChannelInboundHandler, ChannelOutboundHandler {
 
   /// - Parameters:
   ///   - hash: the hash to report.
-  ///   - received: takes each compressed configuration.
+  ///   - received: takes each configuration.
+  ///   - maxPayload: the most bytes of one.
   init(
-    info: [UInt8], timings: ClusterTimings, logger: Logger, hash: @escaping @Sendable () -> String,
-    received: @escaping @Sendable (ByteBuffer) -> Void
+    info: [UInt8], timings: ClusterTimings, maxPayload: Int, logger: Logger, hash: @escaping @Sendable () -> String,
+    received: @escaping @Sendable (ReceivedMessage) -> Void
   ) {
     self.info = info
     self.timings = timings
+    self.maxPayload = maxPayload
     self.logger = logger
     self.hash = hash
     self.received = received
@@ -61,12 +66,29 @@ final class ControlPlaneSession: ChannelInboundHandler, ChannelOutboundHandler {
     expectFrame()
     let frame = unwrapInboundIn(data)
     switch frame.opcode {
-    case .binary: received(frame.unmaskedData)
+    case .binary: take(Array(frame.unmaskedData.readableBytesView), context)
     case .ping: send(.pong, frame.unmaskedData)
     case .connectionClose:
       logger.info("the control plane closes the connection")
       context.close(promise: nil)
     default: break
+    }
+  }
+
+  private func take(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
+    guard MessageDifference.isDifference(bytes) else {
+      let message = ReceivedMessage(bytes)
+      if case .segmented(let segmented) = message { last = segmented } else { last = nil }
+      return received(message)
+    }
+    do throws(ProtocolFailure) {
+      let message = try MessageDifference.message(bytes, from: last, limit: maxPayload)
+      last = message
+      received(.segmented(message))
+    } catch {
+      // The first message of the next connection is whole.
+      logger.error("the configuration of the control plane cannot be put together, connecting anew: \(error)")
+      context.close(promise: nil)
     }
   }
 

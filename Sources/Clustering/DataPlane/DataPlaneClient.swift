@@ -25,8 +25,9 @@ public final class DataPlaneClient: Sendable {
   private let group: any EventLoopGroup
   private let apply: Apply
   private let state = Mutex(State())
-  private let inbox: AsyncStream<ByteBuffer>
-  private let inboxInput: AsyncStream<ByteBuffer>.Continuation
+  private let inbox: AsyncStream<ReceivedMessage>
+  private let inboxInput: AsyncStream<ReceivedMessage>.Continuation
+  private let copyWriter: LastGoodWriter?
 
   /// - Parameter apply: puts a configuration in force, or says why not and leaves the running one. Never called twice
   ///   at once.
@@ -37,6 +38,11 @@ public final class DataPlaneClient: Sendable {
     self.configuration = configuration
     self.group = group
     self.apply = apply
+    copyWriter = configuration.lastGoodCopy.map { copy in
+      LastGoodWriter(
+        copy: copy, quiet: .milliseconds(.random(in: configuration.timings.copyQuiet)),
+        longest: .milliseconds(configuration.timings.copyLongest), logger: configuration.logger)
+    }
     (inbox, inboxInput) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
@@ -76,7 +82,8 @@ public final class DataPlaneClient: Sendable {
     }
   }
 
-  /// Closes the connection and waits until a configuration that is being applied is done. An attempt to connect that is
+  /// Closes the connection and waits until a configuration that is being applied is done and the last-good copy is
+  /// written. An attempt to connect that is
   /// under way is not waited for: it ends by itself.
   public func shutdown() async {
     let (tasks, channel) = state.withLock { state in
@@ -87,6 +94,7 @@ public final class DataPlaneClient: Sendable {
     for task in tasks { task.cancel() }
     channel?.close(promise: nil)
     for task in channel == nil ? tasks.suffix(1) : tasks[...] { await task.value }
+    await copyWriter?.flush()
   }
 
   // MARK: Connecting
@@ -154,7 +162,9 @@ public final class DataPlaneClient: Sendable {
 
   private func configure(_ channel: any Channel) throws -> EventLoopFuture<OutletPipeline.Outcome> {
     let configuration = configuration
-    let info = configuration.info.serialized()
+    var info = configuration.info
+    info.takesDifferences = true
+    let firstFrame = info.serialized()
     return try OutletPipeline.configureClient(
       channel, tls: configuration.identity.makeClientHandler(),
       authority: "\(configuration.host):\(configuration.port)",
@@ -164,7 +174,8 @@ public final class DataPlaneClient: Sendable {
       accept: { [inboxInput] channel in
         channel.eventLoop.makeCompletedFuture {
           let session = ControlPlaneSession(
-            info: info, timings: configuration.timings, logger: configuration.logger, hash: { self.configHash },
+            info: firstFrame, timings: configuration.timings, maxPayload: configuration.maxPayload,
+            logger: configuration.logger, hash: { self.configHash },
             received: { inboxInput.yield($0) })
           // Before the first frame can arrive, so that its hash is reported.
           self.state.withLock { $0.channel = channel }
@@ -192,12 +203,11 @@ public final class DataPlaneClient: Sendable {
   }
 
   /// Applies one message. True when its hash is to be reported.
-  private func take(_ message: ByteBuffer, _ decoder: inout SegmentedDecoder) async -> Bool {
-    let bytes = Array(message.readableBytesView)
+  private func take(_ message: ReceivedMessage, _ decoder: inout SegmentedDecoder) async -> Bool {
     let received: ReceivedConfiguration
     do throws(ProtocolFailure) {
       received = try Reconfigure.parse(
-        bytes, limit: DataPlaneConfiguration.maxInflated(for: configuration.maxPayload), decoder: &decoder)
+        message, limit: DataPlaneConfiguration.maxInflated(for: configuration.maxPayload), decoder: &decoder)
     } catch {
       logger.error("unable to update running config: bad config received from control plane \(error)")
       return false
@@ -208,13 +218,7 @@ public final class DataPlaneClient: Sendable {
       return false
     }
     state.withLock { $0.running = received }
-    if let copy = configuration.lastGoodCopy {
-      do throws(FileFailure) {
-        try copy.save(bytes)
-      } catch {
-        logger.error("the last-good configuration cannot be kept: \(error)")
-      }
-    }
+    copyWriter?.keep(message)
     return true
   }
 }

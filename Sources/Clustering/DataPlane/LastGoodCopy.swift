@@ -26,6 +26,9 @@ public struct LastGoodCopy: Sendable {
     maxInflated = DataPlaneConfiguration.maxInflated(for: maxPayload)
   }
 
+  /// Whether there is a copy, whatever its state.
+  var exists: Bool { OwnedFile.exists(path) }
+
   /// - Parameter message: the compressed message as it was received.
   func save(_ message: [UInt8]) throws(FileFailure) {
     let contents = Array(Self.magic.utf8) + Array((Self.checksum(message[...]) + "\n").utf8) + message

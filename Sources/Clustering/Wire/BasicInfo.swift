@@ -7,6 +7,8 @@ public struct BasicInfo: Sendable {
   /// The node's settings, secrets hidden.
   public var processConfiguration: [String: JSONValue]
   public var labels: [String: String]
+  /// Whether the node reads differences between messages (``MessageDifference``).
+  var takesDifferences = false
 
   public init(
     plugins: [String: String], processConfiguration: [String: JSONValue] = [:], labels: [String: String] = [:]
@@ -15,6 +17,8 @@ public struct BasicInfo: Sendable {
     self.processConfiguration = processConfiguration
     self.labels = labels
   }
+
+  private static let differencesKey = "sluice_differences"
 
   /// Whether the node takes streamed plugins.
   var takesStreamedPlugins: Bool {
@@ -33,6 +37,7 @@ public struct BasicInfo: Sendable {
       "process_conf": .object(processConfiguration),
       "filters": .object([:]),
     ]
+    if takesDifferences { message[Self.differencesKey] = .integer(MessageDifference.version) }
     if !labels.isEmpty { message["labels"] = .object(labels.mapValues { .string($0) }) }
     return JSONValue.object(message).serialized()
   }
@@ -55,6 +60,7 @@ public struct BasicInfo: Sendable {
       plugins[name] = item["version"]?.string ?? ""
     }
     processConfiguration = message["process_conf"]?.object ?? [:]
+    takesDifferences = message[Self.differencesKey] == .integer(MessageDifference.version)
     labels = (message["labels"]?.object ?? [:]).compactMapValues(\.string)
   }
 }

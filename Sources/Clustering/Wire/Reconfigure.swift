@@ -1,11 +1,13 @@
 import Crypto
 import EntityModel
+import Storage
 import Zlib
 
 /// A configuration as a data plane received it, from its control plane or from its last-good copy.
 public struct ReceivedConfiguration: Sendable {
-  /// `_format_version`, `_transform` and one array per kind of entity; foreign fields are ids (Kong fact, hybrid §3).
-  public let configTable: JSONValue
+  /// `_format_version`, `_transform` and one list per kind of entity; foreign fields are ids (Kong fact, hybrid §3).
+  /// Tables received one after the other share the parts that are the same.
+  public let table: ConfigTable
   /// 32 characters that name this state of the configuration.
   public let hash: String
   /// Hashes of the parts, by the names `config`, `routes`, `services`, `plugins`, `upstreams` and `targets`.
@@ -14,12 +16,15 @@ public struct ReceivedConfiguration: Sendable {
   /// two receipts are the same only if this is the same, too.
   public let withheld: [String]
 
-  public init(configTable: JSONValue, hash: String, hashes: [String: String], withheld: [String] = []) {
-    self.configTable = configTable
+  public init(table: ConfigTable, hash: String, hashes: [String: String], withheld: [String] = []) {
+    self.table = table
     self.hash = hash
     self.hashes = hashes
     self.withheld = withheld
   }
+
+  /// The table as plain JSON, made anew.
+  public var configTable: JSONValue { table.value ?? .null }
 
   func isSame(as other: ReceivedConfiguration) -> Bool { hash == other.hash && withheld == other.withheld }
 }
@@ -33,42 +38,56 @@ enum Reconfigure {
   /// planes ignore.
   private static let withheldKey = "sluice_withheld"
 
-  /// - Parameter encoder: that of the messages before to the same data planes.
+  /// The bytes of a message, whole.
   static func message(
-    configTable: JSONValue, hash: String, hashes: [String: String], withheld: [String], timestamp: Double,
-    encoder: SegmentedEncoder = SegmentedEncoder()
+    configTable: JSONValue, hash: String, hashes: [String: String], withheld: [String], timestamp: Double
   ) throws(GzipError) -> [UInt8] {
+    try segmented(
+      ConfigTable(configTable), hash: hash, hashes: hashes, withheld: withheld, timestamp: timestamp,
+      encoder: SegmentedEncoder()
+    ).bytes
+  }
+
+  /// - Parameter encoder: that of the messages before to the same data planes.
+  static func segmented(
+    _ table: ConfigTable, hash: String, hashes: [String: String], withheld: [String], timestamp: Double,
+    encoder: SegmentedEncoder
+  ) throws(GzipError) -> SegmentedMessage {
     var members: [String: JSONValue] = [
-      "type": "reconfigure", "timestamp": .number(timestamp), "config_table": configTable,
-      "config_hash": .string(hash), "hashes": .object(hashes.mapValues { .string($0) }),
+      "type": "reconfigure", "timestamp": .number(timestamp), "config_hash": .string(hash),
+      "hashes": .object(hashes.mapValues { .string($0) }),
     ]
     if !withheld.isEmpty { members[withheldKey] = .array(withheld.map { .string($0) }) }
-    return try encoder.message(members)
+    return try encoder.message(members, table: table)
   }
 
   /// - Parameter limit: the most bytes the message may have when inflated.
   static func parse(_ compressed: [UInt8], limit: Int) throws(ProtocolFailure) -> ReceivedConfiguration {
     var decoder = SegmentedDecoder()
-    return try parse(compressed, limit: limit, decoder: &decoder)
+    return try parse(ReceivedMessage(compressed), limit: limit, decoder: &decoder)
   }
 
   /// - Parameter decoder: that of the messages before.
   static func parse(
-    _ compressed: [UInt8], limit: Int, decoder: inout SegmentedDecoder
+    _ received: ReceivedMessage, limit: Int, decoder: inout SegmentedDecoder
   ) throws(ProtocolFailure) -> ReceivedConfiguration {
-    let message: JSONValue
-    if let members = decoder.members(of: compressed, limit: limit) {
-      message = .object(members)
+    let message: [String: JSONValue]
+    let table: ConfigTable
+    if case .segmented(let segmented) = received, let read = decoder.read(segmented, limit: limit) {
+      (message, table) = read
     } else {
-      message = try whole(compressed, limit: limit)
+      let whole = try whole(received.bytes, limit: limit)
+      guard case .object(let members)? = whole["config_table"] else {
+        throw ProtocolFailure(
+          whole["type"] == "reconfigure" ? "the message has no config_table" : "the message is no configuration")
+      }
+      message = whole.object ?? [:]
+      table = ConfigTable(.object(members))
     }
     guard message["type"] == "reconfigure" else { throw ProtocolFailure("the message is no configuration") }
-    guard let table = message["config_table"], case .object = table else {
-      throw ProtocolFailure("the message has no config_table")
-    }
     var hash = message["config_hash"]?.string ?? ""
     if hash.isEmpty {
-      hash = Insecure.MD5.hash(data: table.serialized()).map { byte in
+      hash = Insecure.MD5.hash(data: (table.value ?? .null).serialized()).map { byte in
         String(decoding: [hexDigit(byte >> 4), hexDigit(byte & 15)], as: UTF8.self)
       }.joined()
     }
@@ -76,7 +95,7 @@ enum Reconfigure {
       throw ProtocolFailure("the configuration hash is not 32 characters")
     }
     return ReceivedConfiguration(
-      configTable: table, hash: hash, hashes: (message["hashes"]?.object ?? [:]).compactMapValues(\.string),
+      table: table, hash: hash, hashes: (message["hashes"]?.object ?? [:]).compactMapValues(\.string),
       withheld: (message[withheldKey]?.array ?? []).compactMap(\.string))
   }
 

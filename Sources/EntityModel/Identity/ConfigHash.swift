@@ -11,6 +11,11 @@ public enum ConfigHash {
   public static func hash(
     of entities: [String: [EntityFields]]
   ) -> (hash: String, parts: [String: String]) {
+    hash(ofLists: entities.mapValues { EntityList($0) })
+  }
+
+  /// The hash of a configuration and of its parts (`config` for the whole); collections without entities do not count.
+  public static func hash(ofLists entities: [String: EntityList]) -> (hash: String, parts: [String: String]) {
     var hasher = ConfigHasher()
     return hasher.hash(of: entities)
   }

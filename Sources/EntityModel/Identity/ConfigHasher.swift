@@ -6,9 +6,9 @@ import Crypto
 /// canonical text of the list. A data plane takes the hash that its control plane sends, so the two need not agree.
 public struct ConfigHasher: Sendable {
   private struct List {
-    var entities: [EntityFields]
-    /// 16 bytes for each entity.
-    var digests: [UInt8]
+    var entities: EntityList
+    /// 16 bytes for each entity, by the parts of the list.
+    var digests: [[UInt8]]
     var hash: String
   }
 
@@ -18,7 +18,7 @@ public struct ConfigHasher: Sendable {
 
   /// The hash of a configuration and of its parts (`config` for the whole); collections without entities do not count.
   public mutating func hash(
-    of entities: [String: [EntityFields]]
+    of entities: [String: EntityList]
   ) -> (hash: String, parts: [String: String]) {
     lists = lists.filter { entities[$0.key]?.isEmpty == false }
     for (name, list) in entities where !list.isEmpty { update(name, list) }
@@ -34,20 +34,24 @@ public struct ConfigHasher: Sendable {
     return (whole, hashes)
   }
 
-  private mutating func update(_ name: String, _ entities: [EntityFields]) {
+  private mutating func update(_ name: String, _ entities: EntityList) {
     let known = lists[name]
-    if let known, known.entities == entities { return }
-    var digests: [UInt8] = []
-    digests.reserveCapacity(entities.count * 16)
-    ConfigSnapshot.walk(known?.entities ?? [], entities) { old, new, isSame in
-      guard let new else { return }
-      if isSame, let old, let known {
-        digests.append(contentsOf: known.digests[old * 16..<old * 16 + 16])
+    if let known, known.entities.hasSameParts(as: entities) { return }
+    var byPart: [ObjectIdentifier: Int] = [:]
+    for (number, part) in (known?.entities.parts ?? []).enumerated() { byPart[ObjectIdentifier(part)] = number }
+    var digests: [[UInt8]] = []
+    digests.reserveCapacity(entities.parts.count)
+    var sum = Insecure.MD5()
+    for part in entities.parts {
+      let own: [UInt8]
+      if let number = byPart[ObjectIdentifier(part)], let known {
+        own = known.digests[number]
       } else {
-        digests.append(contentsOf: ConfigHash.digest(of: entities[new]))
+        own = part.rows.flatMap { ConfigHash.digest(of: $0) }
       }
+      own.withUnsafeBytes { sum.update(bufferPointer: $0) }
+      digests.append(own)
     }
-    lists[name] = List(
-      entities: entities, digests: digests, hash: ConfigHash.hex(Insecure.MD5.hash(data: digests)))
+    lists[name] = List(entities: entities, digests: digests, hash: ConfigHash.hex(sum.finalize()))
   }
 }

@@ -2,13 +2,13 @@ import EntityModel
 
 /// The parts of a compiled configuration that the next one may take over.
 ///
-/// Lists are parallel to the entities of `config`, which are in the order of their ids.
+/// What is large is shared with the parts of the configuration before, except for what changed.
 struct CompiledParts: Sendable {
   var config = ConfigSnapshot.empty
-  /// Nil for disabled instances.
-  var plugins: [CompiledPlugin?] = []
-  /// Nil for routes of disabled services.
-  var routes: [RouteRuntime?] = []
+  /// Enabled instances by id.
+  private(set) var plugins = SharedMap<CompiledPlugin>()
+  /// Parallel to the routes of `config`; nil for routes of disabled services.
+  var routes = SharedArray<RouteRuntime?>()
   var services: [String: ServiceRuntime] = [:]
   /// Upstream entities by name.
   var balancers: [String: Balancer] = [:]
@@ -17,20 +17,24 @@ struct CompiledParts: Sendable {
   /// Instances bound to a service and no route, by service; in the order of their ids.
   var byService: [String: [CompiledPlugin]] = [:]
   /// Instances bound to a route, by route; in the order of their ids.
-  var byRoute: [String: [CompiledPlugin]] = [:]
+  private(set) var byRoute = SharedMap<[CompiledPlugin]>()
   /// How many enabled instances each plugin has.
   private(set) var instanceCounts: [String: Int] = [:]
   /// Chains of routes without instances of their own, by service; "" for none.
   var chainsByService: [String: PluginChain] = [:]
 
+  /// Takes an instance in; one with the same id must have been removed.
   mutating func add(_ plugin: CompiledPlugin) {
+    plugins[plugin.instance.id] = plugin
     instanceCounts[plugin.instance.pluginName, default: 0] += 1
     func insert(into list: inout [CompiledPlugin]) {
       let place = list.lastIndex { $0.instance.id < plugin.instance.id }.map { $0 + 1 } ?? 0
       list.insert(plugin, at: place)
     }
     if let route = plugin.instance.routeID {
-      insert(into: &byRoute[route, default: []])
+      var list = byRoute[route] ?? []
+      insert(into: &list)
+      byRoute[route] = list
     } else if let service = plugin.instance.serviceID {
       insert(into: &byService[service, default: []])
     } else {
@@ -39,14 +43,16 @@ struct CompiledParts: Sendable {
   }
 
   mutating func remove(_ plugin: CompiledPlugin) {
+    plugins[plugin.instance.id] = nil
     let left = (instanceCounts[plugin.instance.pluginName] ?? 1) - 1
     instanceCounts[plugin.instance.pluginName] = left > 0 ? left : nil
-    func remove<Key>(from lists: inout [Key: [CompiledPlugin]], _ key: Key) {
+    func remove(from lists: inout [String: [CompiledPlugin]], _ key: String) {
       lists[key]?.removeAll { $0 === plugin }
       if lists[key]?.isEmpty == true { lists[key] = nil }
     }
     if let route = plugin.instance.routeID {
-      remove(from: &byRoute, route)
+      let list = (byRoute[route] ?? []).filter { $0 !== plugin }
+      byRoute[route] = list.isEmpty ? nil : list
     } else if let service = plugin.instance.serviceID {
       remove(from: &byService, service)
     } else {

@@ -12,7 +12,7 @@ public final class RuntimeSnapshot: Sendable {
   public let hash: String
   let routeTable: RouteTable
   /// Nil for routes of disabled services, which the table does not have.
-  let routes: [RouteRuntime?]
+  let routes: SharedArray<RouteRuntime?>
   /// Instances without route and service: what runs in rewrite, and in the filters and log of a request without route.
   let globalChain: PluginChain
   /// What the next configuration may take over.

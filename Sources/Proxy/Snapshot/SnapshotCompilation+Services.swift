@@ -12,7 +12,7 @@ extension SnapshotCompilation {
     let newTargets = Self.targetsByUpstream(config)
     let known = parts.balancers
     var balancers: [String: Balancer] = [:]
-    let old = running?.parts.config["upstreams"] ?? []
+    let old = running?.parts.config["upstreams"] ?? EntityList()
     let new = config["upstreams"]
     ConfigSnapshot.walk(old, new) { _, place, isSame in
       guard let place, let id = new[place]["id"]?.string, let name = new[place]["name"]?.string else { return }
@@ -76,7 +76,7 @@ extension SnapshotCompilation {
       certificates: byID("certificates"), authorities: byID("ca_certificates"), defaultRoots: compiler.trustRoots)
     let known = parts.services
     var services: [String: ServiceRuntime] = [:]
-    let old = running?.parts.config["services"] ?? []
+    let old = running?.parts.config["services"] ?? EntityList()
     let new = config["services"]
     ConfigSnapshot.walk(old, new) { _, place, isSame in
       guard let place, new[place]["enabled"]?.bool != false, let id = new[place]["id"]?.string else { return }
@@ -101,9 +101,9 @@ extension SnapshotCompilation {
 
   /// - Returns: the rules of a new route table; nil when the running one fits.
   mutating func compileRoutes() -> [RouteRule]? {
-    let old = running?.parts.config["routes"] ?? []
+    let old = running?.parts.config["routes"] ?? EntityList()
     let new = config["routes"]
-    let known = running?.parts.routes ?? []
+    let known = running?.parts.routes ?? SharedArray()
     if isUnchanged("routes"), areServicesUnchanged, !isUnscopedChanged, changedServices.isEmpty {
       replaceChains()
       return nil
@@ -141,12 +141,12 @@ extension SnapshotCompilation {
         RouteRuntime(
           entity: .object(entity), service: service, chain: chain(forRoute: id, service: service?.info.id)))
     }
-    parts.routes = routes
+    parts.routes = SharedArray(routes)
     if isSameTable { return nil }
     var rules: [RouteRule] = []
     rules.reserveCapacity(new.count)
-    for (place, route) in routes.enumerated() where route != nil {
-      rules.append(RouteRule(entity: new[place], index: place))
+    for (place, entity) in new.enumerated() where routes[place] != nil {
+      rules.append(RouteRule(entity: entity, index: place))
     }
     return rules
   }

@@ -118,39 +118,41 @@ struct SnapshotCompilation {
   // MARK: Plugins
 
   private mutating func compilePlugins() {
-    let old = running?.parts.config["plugins"] ?? []
+    let old = running?.parts.config["plugins"] ?? EntityList()
     let new = config["plugins"]
-    let known = running?.parts.plugins ?? []
-    if isSameConsumers, changedDefinitions.isEmpty, isUnchanged("plugins") { return }
-    var plugins: [CompiledPlugin?] = []
-    plugins.reserveCapacity(new.count)
-    // Told once: asking each instance would copy this whole value for each.
-    let isSameContext = isSameConsumers && isSameCertificates
-    let areSameDefinitions = changedDefinitions.isEmpty
-    ConfigSnapshot.walk(old, new) { oldPlace, newPlace, isSame in
-      let before = oldPlace.flatMap { known[$0] }
-      if isSame, isSameContext && areSameDefinitions || mayStay(before) {
-        plugins.append(before)
-        return
-      }
-      if let before {
-        parts.remove(before)
-        noteChange(of: before)
-      }
-      guard let newPlace else { return }
-      let plugin = compile(new[newPlace])
-      plugins.append(plugin)
-      guard let plugin else { return }
+    var removed: [CompiledPlugin] = []
+    var added: [EntityFields] = []
+    ConfigSnapshot.compare(old, new) { old, new in
+      if let before = old?["id"]?.string.flatMap({ parts.plugins[$0] }) { removed.append(before) }
+      if let new { added.append(new) }
+    }
+    let changed = Set(added.compactMap { $0["id"]?.string })
+    func makeAgain(_ entity: EntityFields) {
+      guard let id = entity["id"]?.string, !changed.contains(id), let before = parts.plugins[id], !mayStay(before)
+      else { return }
+      removed.append(before)
+      added.append(entity)
+    }
+    if running != nil, !(isSameConsumers && isSameCertificates) {
+      for entity in new { makeAgain(entity) }
+    } else if running != nil, !changedDefinitions.isEmpty {
+      for part in new.parts where !part.names.isDisjoint(with: changedDefinitions) { part.rows.forEach(makeAgain) }
+    }
+    for plugin in removed where parts.plugins[plugin.instance.id] === plugin {
+      parts.remove(plugin)
+      noteChange(of: plugin)
+    }
+    for entity in added {
+      guard let plugin = compile(entity) else { continue }
+      if let twin = parts.plugins[plugin.instance.id] { parts.remove(twin) }
       parts.add(plugin)
       noteChange(of: plugin)
       fresh.append(plugin)
     }
-    parts.plugins = plugins
   }
 
-  /// Whether an instance whose entity is the same also means the same: nil is a disabled one.
-  private func mayStay(_ plugin: CompiledPlugin?) -> Bool {
-    guard let plugin else { return true }
+  /// Whether an instance whose entity is the same also means the same.
+  private func mayStay(_ plugin: CompiledPlugin) -> Bool {
     guard !plugin.usesContext || isSameConsumers && isSameCertificates else { return false }
     return changedDefinitions.isEmpty || !changedDefinitions.contains(plugin.instance.pluginName)
   }

@@ -1,86 +1,94 @@
 import EntityModel
 
-/// Makes the payloads of successive snapshots; an entity that did not change is neither made nor hashed again, and its
-/// object in the table shares the storage of the one before.
+/// Makes the payloads of successive snapshots; parts of lists in which nothing changed are neither made nor hashed
+/// again, and are the same objects in both tables.
 public struct HybridEncoder: Sendable {
-  private struct List {
-    var entities: [EntityFields]
-    var objects: [JSONValue]
+  /// What a part of a snapshot's list becomes.
+  private struct Made: Sendable {
+    /// Keeps the part alive by whose identity it is known.
+    let source: EntityPart
+    let part: TablePart
   }
 
-  private var lists: [String: List] = [:]
+  /// By the identity of the parts.
+  private var made: [ObjectIdentifier: Made] = [:]
+  /// What is left of a part without the disabled entities.
+  private struct Enabled: Sendable {
+    let source: EntityPart
+    let left: EntityPart
+  }
+
+  /// By collection and the identity of the parts.
+  private var enabled: [String: [ObjectIdentifier: Enabled]] = [:]
   private var hasher = ConfigHasher()
-  /// The last instances, if none of them was disabled.
-  private var enabledPlugins: [EntityFields] = []
 
   public init() {}
 
   public mutating func encode(_ snapshot: ConfigSnapshot) -> HybridPayload.Encoded {
     let entities = withoutDisabled(snapshot.entities)
     let (hash, parts) = hasher.hash(of: entities)
-    var table: [String: JSONValue] = [
-      "_format_version": "3.0", "_transform": false, "workspaces": [.object(HybridPayload.defaultWorkspace)],
-    ]
-    lists = lists.filter { entities[$0.key]?.isEmpty == false }
+    var table = ConfigTable(
+      members: [
+        "_format_version": "3.0", "_transform": false, "workspaces": [.object(HybridPayload.defaultWorkspace)],
+      ], lists: [:])
+    var next: [ObjectIdentifier: Made] = [:]
     for kind in EntityCatalogue.all where kind.isExported {
-      guard let rows = entities[kind.name], !rows.isEmpty else { continue }
-      table[kind.name] = .array(objects(of: rows, kind))
-    }
-    return HybridPayload.Encoded(configTable: .object(table), hash: hash, hashes: parts)
-  }
-
-  private mutating func objects(of rows: [EntityFields], _ kind: EntityDefinition) -> [JSONValue] {
-    let known = lists[kind.name]
-    if let known, known.entities == rows { return known.objects }
-    var objects: [JSONValue] = []
-    objects.reserveCapacity(rows.count)
-    ConfigSnapshot.walk(known?.entities ?? [], rows) { old, new, isSame in
-      guard let new else { return }
-      if isSame, let old, let known {
-        objects.append(known.objects[old])
-        return
+      guard let list = entities[kind.name], !list.isEmpty else { continue }
+      table.lists[kind.name] = list.parts.map { source in
+        let key = ObjectIdentifier(source)
+        let own = made[key] ?? Made(source: source, part: TablePart(source, of: kind))
+        next[key] = own
+        return own.part
       }
-      var row = HybridPayload.flattened(rows[new], of: kind)
-      if kind.isWorkspaced { row["ws_id"] = .string(DeterministicID.defaultWorkspace) }
-      objects.append(.object(row))
     }
-    lists[kind.name] = List(entities: rows, objects: objects)
-    return objects
+    made = next
+    return HybridPayload.Encoded(table: table, hash: hash, hashes: parts)
   }
 
-  private mutating func withoutDisabled(_ entities: [String: [EntityFields]]) -> [String: [EntityFields]] {
+  private mutating func withoutDisabled(_ entities: [String: EntityList]) -> [String: EntityList] {
     var entities = entities
-    var droppedServices: Set<String> = []
-    var droppedRoutes: Set<String> = []
-    func drop(_ kind: String, _ isDropped: (EntityFields) -> Bool, _ note: (String) -> Void = { _ in }) {
-      guard let rows = entities[kind], rows.contains(where: isDropped) else { return }
-      for row in rows where isDropped(row) { if let id = row["id"]?.string { note(id) } }
-      entities[kind] = rows.filter { !isDropped($0) }
+    let droppedServices = dropDisabled("services", &entities)
+    _ = dropDisabled("plugins", &entities)
+    guard !droppedServices.isEmpty else { return entities }
+    func drop(_ kind: String, _ isDropped: (EntityFields) -> Bool) -> Set<String> {
+      guard let list = entities[kind] else { return [] }
+      var dropped: Set<String> = []
+      entities[kind] = EntityList(
+        parts: list.parts.map { part in
+          guard part.rows.contains(where: isDropped) else { return part }
+          dropped.formUnion(part.rows.filter(isDropped).compactMap { $0["id"]?.string })
+          return EntityPart(part.rows.filter { !isDropped($0) })
+        })
+      return dropped
     }
     func refers(_ row: EntityFields, _ field: String, to dropped: Set<String>) -> Bool {
-      dropped.isEmpty ? false : row[field]?["id"]?.string.map(dropped.contains) ?? false
+      row[field]?["id"]?.string.map(dropped.contains) ?? false
     }
-    drop("services", { $0["enabled"] == .bool(false) }, { droppedServices.insert($0) })
-    if !droppedServices.isEmpty {
-      drop("routes", { refers($0, "service", to: droppedServices) }, { droppedRoutes.insert($0) })
-    }
-    if droppedServices.isEmpty, areEnabled(entities["plugins"] ?? []) { return entities }
-    drop(
-      "plugins",
-      { row in
-        row["enabled"] == .bool(false) || refers(row, "service", to: droppedServices)
-          || refers(row, "route", to: droppedRoutes)
-      })
+    let droppedRoutes = drop("routes") { refers($0, "service", to: droppedServices) }
+    _ = drop("plugins") { refers($0, "service", to: droppedServices) || refers($0, "route", to: droppedRoutes) }
     return entities
   }
 
-  /// Whether no instance is disabled; looks at those that changed.
-  private mutating func areEnabled(_ plugins: [EntityFields]) -> Bool {
-    var areEnabled = true
-    ConfigSnapshot.walk(enabledPlugins, plugins) { _, new, isSame in
-      if !isSame, let new, plugins[new]["enabled"] == .bool(false) { areEnabled = false }
+  /// Takes out what is disabled; looks only into parts that the last snapshot did not have.
+  ///
+  /// - Returns: the ids of what was taken out.
+  private mutating func dropDisabled(_ kind: String, _ entities: inout [String: EntityList]) -> Set<String> {
+    guard let list = entities[kind] else { return [] }
+    func isDisabled(_ row: EntityFields) -> Bool { row["enabled"] == .bool(false) }
+    let known = enabled[kind] ?? [:]
+    var next: [ObjectIdentifier: Enabled] = [:]
+    var dropped: Set<String> = []
+    let parts = list.parts.map { part in
+      let key = ObjectIdentifier(part)
+      let hasDisabled = known[key] == nil && part.rows.contains(where: isDisabled)
+      let own =
+        known[key] ?? Enabled(source: part, left: hasDisabled ? EntityPart(part.rows.filter { !isDisabled($0) }) : part)
+      if own.left !== part { dropped.formUnion(part.rows.filter(isDisabled).compactMap { $0["id"]?.string }) }
+      next[key] = own
+      return own.left
     }
-    enabledPlugins = areEnabled ? plugins : []
-    return areEnabled
+    enabled[kind] = next
+    entities[kind] = EntityList(parts: parts)
+    return dropped
   }
 }

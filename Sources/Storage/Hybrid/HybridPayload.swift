@@ -5,11 +5,14 @@ public enum HybridPayload {
   /// What a control plane sends: the table and its hashes.
   public struct Encoded: Sendable {
     /// `config_table` of the `reconfigure` message.
-    public var configTable: JSONValue
+    public var table: ConfigTable
     /// `config_hash`.
     public var hash: String
     /// `hashes`: `config`, `routes`, `services`, `plugins`, `upstreams`, `targets`.
     public var hashes: [String: String]
+
+    /// The table as plain JSON, made anew.
+    public var configTable: JSONValue { table.value ?? .null }
   }
 
   /// The table of a snapshot: foreign fields as plain ids, the default workspace on every entity, and without what is
@@ -19,6 +22,13 @@ public enum HybridPayload {
   public static func encode(_ snapshot: ConfigSnapshot) -> Encoded {
     var encoder = HybridEncoder()
     return encoder.encode(snapshot)
+  }
+
+  /// An entity as it is sent: its foreign fields as id texts, and with the default workspace.
+  static func object(of row: EntityFields, _ kind: EntityDefinition) -> JSONValue {
+    var row = flattened(row, of: kind)
+    if kind.isWorkspaced { row["ws_id"] = .string(DeterministicID.defaultWorkspace) }
+    return .object(row)
   }
 
   /// The entity with its foreign fields as id texts.

@@ -15,9 +15,7 @@ struct SnapshotReader: StorageReader, Sendable {
   }
 
   func row(id: String, of kind: EntityDefinition) -> EntityFields? {
-    let rows = snapshot[kind.name]
-    let place = rows.firstPlace(ofID: id)
-    return place < rows.count && rows[place]["id"]?.string == id ? rows[place] : nil
+    snapshot[kind.name].entity(id: id)
   }
 
   func rows(where fields: [String: String], of kind: EntityDefinition, limit: Int?) -> [EntityFields] {
@@ -75,7 +73,7 @@ struct SnapshotReader: StorageReader, Sendable {
 
   // MARK: Parts
 
-  private func firstIndex(after id: String, in rows: [EntityFields]) -> Int {
+  private func firstIndex(after id: String, in rows: EntityList) -> Int {
     var low = 0
     var high = rows.count
     while low < high {
@@ -104,7 +102,7 @@ private final class UniqueIndexes: Sendable {
 
   private let places = Mutex<[Field: [String: Int]]>([:])
 
-  func place(of value: String, _ field: String, _ collection: String, in rows: [EntityFields]) -> Int? {
+  func place(of value: String, _ field: String, _ collection: String, in rows: EntityList) -> Int? {
     places.withLock { places in
       let key = Field(collection: collection, name: field)
       if let known = places[key] { return known[value] }

@@ -42,7 +42,7 @@ final class PluginDefinitions: Sendable {
 
   /// The catalogue with these definitions. A definition that this node cannot load is left out: its instances are then
   /// refused by name.
-  func catalogue(custom: [EntityFields], cloned: [EntityFields]) -> PluginCatalogue {
+  func catalogue(custom: some Sequence<EntityFields>, cloned: some Sequence<EntityFields>) -> PluginCatalogue {
     var catalogue = bundled
     for definition in custom {
       if let description = description(ofStreamed: definition) { catalogue.insert(description) }

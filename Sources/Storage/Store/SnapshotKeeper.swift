@@ -38,7 +38,7 @@ final class SnapshotKeeper: Sendable {
     let revision = try reader.revision(of: .configuration)
     let (last, keys) = state.withLock { ($0.last, Self.keys(in: $0, upTo: revision)) }
     if let last, last.number == revision { return last }
-    var entities: [String: [EntityFields]]
+    var entities: [String: EntityList]
     if let last, let keys {
       entities = last.entities
       for key in keys { try refresh(key, in: &entities, reader) }
@@ -46,13 +46,13 @@ final class SnapshotKeeper: Sendable {
       entities = [:]
       for kind in kinds {
         let rows = try reader.rows(RowQuery(), of: kind)
-        if !rows.isEmpty { entities[kind.name] = rows }
+        if !rows.isEmpty { entities[kind.name] = EntityList(rows) }
       }
     }
     let complete = entities
     return state.withLock { state in
       let hash = state.hasher.hash(of: complete).hash
-      let snapshot = ConfigSnapshot(entities: complete, hash: hash, number: revision)
+      let snapshot = ConfigSnapshot(lists: complete, hash: hash, number: revision)
       if (state.last?.number ?? 0) <= revision {
         state.last = snapshot
         state.changes = state.changes.filter { $0.key >= revision }
@@ -74,19 +74,12 @@ final class SnapshotKeeper: Sendable {
   }
 
   private func refresh(
-    _ key: RecordedChange.Key, in entities: inout [String: [EntityFields]], _ reader: any StorageReader
+    _ key: RecordedChange.Key, in entities: inout [String: EntityList], _ reader: any StorageReader
   ) throws(EntityError) {
     guard let kind = kinds.first(where: { $0.name == key.kind }) else { return }
     let row = try reader.row(id: key.id, of: kind)
-    var list = entities.removeValue(forKey: key.kind) ?? []
-    let place = list.firstPlace(ofID: key.id)
-    let isPresent = place < list.count && list[place]["id"]?.string == key.id
-    switch (row, isPresent) {
-    case (let row?, true): list[place] = row
-    case (let row?, false): list.insert(row, at: place)
-    case (nil, true): list.remove(at: place)
-    case (nil, false): break
-    }
-    if !list.isEmpty { entities[key.kind] = list }
+    var list = entities[key.kind] ?? EntityList()
+    list.set(row, id: key.id)
+    entities[key.kind] = list.isEmpty ? nil : list
   }
 }
