@@ -29,7 +29,8 @@ struct LuaPlugins {
   /// A plugin from the functions of its handler, by their phases.
   func plugin(_ name: String, priority: Int = 1000, _ functions: [Phase: String]) -> PluginDefinition {
     var source = "local H = {PRIORITY = \(priority), VERSION = \"1.0\"}\n"
-    for (phase, body) in functions { source += "function H:\(phase.name)(conf)\n\(body)\nend\n" }
+    // In order, so that lines have the same numbers each time.
+    for (phase, body) in functions.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { source += "function H:\(phase.name)(conf)\n\(body)\nend\n" }
     return PluginDefinition(
       description: PluginDescription(
         name: name, origin: .streamed, priority: priority, version: "1.0",
