@@ -5,8 +5,8 @@ import NIOCore
 /// One request on its way through the gateway: what the pipeline, Swift plugins and the Lua plugin API all work on.
 ///
 /// Confined to the event loop of its client connection. What every request uses has accessors that are compiled into
-/// their callers, so that those get direct accesses without a check at run time. There is one set of request headers: what a plugin sets for the
-/// upstream is what later plugins read, as in Kong.
+/// their callers, so that those get direct accesses without a check at run time. There is one set of request headers:
+/// what a plugin sets for the upstream is what later plugins read, as in Kong.
 public final class RequestContext {
   public let loop: LoopServices
 
@@ -445,62 +445,4 @@ public final class RequestContext {
 
   /// Goes on after a plugin that had returned `.suspended`. Exactly once per suspension, on the event loop.
   public func resume(_ outcome: PhaseOutcome) { driver.pluginResumed(outcome, self) }
-}
-
-/// Refers to the instance that runs, so that it need not be copied for each phase of each request.
-public protocol RunningPlugin: AnyObject {
-  var instance: PluginInstance { get }
-}
-
-/// What plugins may ask about the configuration that a request runs in.
-public protocol RequestDirectory: AnyObject {
-  /// By id, or by username.
-  func consumer(_ key: String, byUsername: Bool) -> ConsumerInfo?
-
-  /// As entities.
-  func consumerGroups(ofConsumer id: String) -> [JSONValue]
-
-  /// Whether there is an Upstream of that name.
-  func hasUpstream(_ name: String) -> Bool
-}
-
-/// What a context needs of the connection it belongs to.
-public protocol RequestDriver: AnyObject {
-  /// Reads the rest of the request body and calls `completion` on the event loop; at once if the body is there.
-  ///
-  /// Afterwards `context.requestBody` is `.complete`. A body that cannot be read (client gone, too large) gives the
-  /// error and ends the request.
-  func readRequestBody(_ context: RequestContext, _ completion: @escaping (Result<Void, RequestBodyError>) -> Void)
-
-  /// A suspended plugin is done.
-  func pluginResumed(_ outcome: PhaseOutcome, _ context: RequestContext)
-
-  /// The event loop, for timers.
-  var eventLoop: any EventLoop { get }
-}
-
-/// Why the request's body cannot be had.
-public enum RequestBodyError: Error, Sendable {
-  case clientClosed
-  case malformed
-  /// Longer than `client_max_body_size`.
-  case tooLarge
-}
-
-/// What is known of the request's body.
-public enum RequestBody {
-  /// Not asked for: it streams to the upstream.
-  case unread
-  /// Read in full, as received.
-  case complete(ByteBuffer)
-  /// Set by a plugin; replaces what the client sent.
-  case replaced(ByteBuffer)
-
-  /// The body as later plugins and the upstream see it; nil while unread.
-  public var bytes: ByteBuffer? {
-    switch self {
-    case .unread: nil
-    case .complete(let bytes), .replaced(let bytes): bytes
-    }
-  }
 }
