@@ -161,6 +161,30 @@ static int string_rep(lua_State *L) {
   return 1;
 }
 
+// Positions below this are refused, and those that are no number of 32 bits: the library's own function would move as many
+// places as there are from the end down to the position, two thousand million of them, and nothing could stop it.
+#define LOWEST_POSITION (-65536)
+
+static int table_insert(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  int last = (int)lua_objlen(L, 1) + 1;
+  int count = lua_gettop(L);
+  if (count == 2) {
+    lua_rawseti(L, 1, last);
+    return 0;
+  }
+  if (count != 3) return luaL_error(L, "wrong number of arguments to 'insert'");
+  lua_Number wanted = luaL_checknumber(L, 2);
+  if (!(wanted >= LOWEST_POSITION && wanted <= INT32_MAX)) return luaL_argerror(L, 2, "position out of bounds");
+  int position = (int)wanted;
+  for (int place = last; place > position; place--) {
+    lua_rawgeti(L, 1, place - 1);
+    lua_rawseti(L, 1, place);
+  }
+  lua_rawseti(L, 1, position);
+  return 0;
+}
+
 // Thin covers, so that errors keep the position and the name of the function that the caller used.
 static const char covers[] =
     "local prepare_sort, check_callback, count_coroutine = ...\n"
@@ -180,6 +204,10 @@ void slu_open_guarded(lua_State *L) {
   slu_open_patterns(L);
   lua_pushcfunction(L, string_rep);
   lua_setfield(L, -2, "rep");
+  lua_pop(L, 1);
+  lua_getglobal(L, "table");
+  lua_pushcfunction(L, table_insert);
+  lua_setfield(L, -2, "insert");
   lua_pop(L, 1);
   if (luaL_loadbufferx(L, covers, sizeof covers - 1, "=[sluice]", "t") != 0) lua_error(L);
   lua_pushcfunction(L, prepare_sort);

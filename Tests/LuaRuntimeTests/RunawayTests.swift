@@ -106,6 +106,38 @@ import Testing
     }
   }
 
+  @Test("table.insert moves what lies above a position, and refuses positions far below the table")
+  func insertion() throws {
+    let fixture = LuaFixture()
+    let start = Self.processorTime()
+    let answers = try fixture.answers(
+      """
+      local t = {"b"}
+      table.insert(t, "c")
+      table.insert(t, 1, "a")
+      table.insert(t, 2.9, "between")
+      local u = {"x"}
+      table.insert(u, -1, "y")
+      local refused = {}
+      for _, position in ipairs({-2^63, -2^31, -65537, 2^31, 2^53, 0/0, 1/0, -1/0}) do
+        refused[#refused + 1] = try(table.insert, {}, position, 1)
+      end
+      local moved = {tostring(u[-1]), tostring(u[0]), tostring(u[1]), u[2]}
+      local list = table.concat(t, " ")
+      table.insert(t, 6, "beyond")
+      answer(list, t[6], table.concat(moved, " "), table.concat(refused, ";"), try(table.insert, {}),
+        try(table.insert, {}, 1, 2, 3), try(table.insert, nil, 1))
+      """)
+    #expect(Self.processorTime() - start < 100)
+    let refusals = Array(repeating: "error: bad argument #2 to '?' (position out of bounds)", count: 8)
+    #expect(
+      answers == [
+        "\"a between b c\"", "\"beyond\"", "\"y nil nil x\"", "\"\(refusals.joined(separator: ";"))\"",
+        "\"error: wrong number of arguments to 'insert'\"", "\"error: wrong number of arguments to 'insert'\"",
+        "\"error: bad argument #1 to '?' (table expected, got nil)\"",
+      ])
+  }
+
   @Test("a plugin cannot live on after the time of its phase call, however it waits")
   func waits() throws {
     let fixture = LuaFixture()
