@@ -72,13 +72,13 @@ struct LuaInstances {
 
 /// A handler that is not kept alive. Confined to its loop, as handlers are: while `life` is there, so is the handler.
 private struct LuaHandlerBox {
-  private unowned(unsafe) let box: LuaHandler
+  private unowned(unsafe) let kept: LuaHandler
   private weak var life: LuaLife?
 
   init(handler: LuaHandler) {
-    box = handler
+    kept = handler
     life = handler.life
   }
 
-  var handler: LuaHandler? { life == nil ? nil : box }
+  var handler: LuaHandler? { life == nil ? nil : kept }
 }
